@@ -50,7 +50,7 @@ $(VWIRE): $(CLI_OBJ) $(OUT)/libvwire.a
 
 $(OUT)/libvwire.a: $(LIB_OBJ)
 	rm -f $@
-	$(AR) rcs $@ $(LIB_OBJ)
+	$(AR) rcsP $@ $(LIB_OBJ)
 
 $(OUT)/%.o: %.c Makefile | need-libs
 	@mkdir -p $(@D)

@@ -43,12 +43,23 @@ struct TreeNode {
     char *text;        /* scalars only: the decoded text, NUL-terminated UTF-8 */
     GPtrArray *items;  /* sequences: nodes; mappings: values, parallel to keys */
     GPtrArray *keys;   /* mappings: char *, in order */
+    GHashTable *index; /* large mappings: key to position + 1, kept by tree_set and tree_remove */
 };
+
+/* What plain (unquoted) text is.  Go's yaml.v2, which Kubernetes reads with, decides: resolve.go.
+ * `.inf` and `.nan` are strings here, as JSON and so Kubernetes have no such numbers. */
+TreeScalar tree_resolve_plain(const char *text);
+
+/* The value of a TREE_INT's text, decimal, hexadecimal, octal or binary. */
+void tree_integer(const char *text, bool *negative, uint64_t *magnitude);
 
 /* Reading.  `file` is the name for marks.  Returns an array of roots (one per document, empty
  * documents left out) that frees them, or NULL with an error "file:line:column: ...". */
 GPtrArray *tree_parse_text(const char *text, size_t length, const char *file, GError **error);
 GPtrArray *tree_parse_file(const char *path, GError **error);
+
+/* The same for text that stands within a file: `at` is where its first character stands. */
+GPtrArray *tree_parse_inline(const char *text, size_t length, const TreeMark *at, GError **error);
 
 /* Making. */
 TreeNode *tree_new_scalar(TreeScalar scalar, const char *text);
@@ -56,6 +67,7 @@ TreeNode *tree_new_string(const char *text);
 TreeNode *tree_new_mapping(void);
 TreeNode *tree_new_sequence(void);
 TreeNode *tree_copy(const TreeNode *node);
+void tree_set_mark(TreeNode *node, const TreeNode *from); /* both marks become from's */
 void tree_free(TreeNode *node);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TreeNode, tree_free)
 
@@ -82,6 +94,10 @@ bool tree_is_null(const TreeNode *node); /* NULL itself counts as null */
 
 /* Deep equality by kind, scalar type and text; mappings compare regardless of key order. */
 bool tree_equal(const TreeNode *a, const TreeNode *b);
+
+/* How many nodes a tree has, counted up to `limit`: a guard for whatever multiplies trees. */
+guint tree_count(const TreeNode *node, guint limit);
+guint tree_depth(const TreeNode *node); /* levels of collections; 0 for a scalar or NULL */
 
 /* YAML text of a tree (block style, strings quoted where plain text would be read as something
  * else) and JSON text (`sort_keys` as encoding/json does); free with g_free. */

@@ -1,0 +1,570 @@
+/* What a calibration's entries mean: distributions, choices, memory, idle use; each in the table
+ * of its section.  Reading and merging the files is calibration_file.c. */
+#include "models/calibration.h"
+
+#include "base/quantity.h"
+#include "models/calibration_file.h"
+#include "models/document.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef enum Unit { UNIT_D, UNIT_N, UNIT_C } Unit;
+
+typedef struct ParameterForm {
+    const char *key;
+    Unit unit;
+} ParameterForm;
+
+static const ParameterForm parameters[N_CALIBRATION_PARAMETERS] = {
+#define X(name, key, unit) [PARAMETER_##name] = {key, UNIT_##unit},
+    CALIBRATION_PARAMETERS(X)
+#undef X
+};
+
+static const char *const parameter_keys[] = {
+#define X(name, key, unit) key,
+    CALIBRATION_PARAMETERS(X)
+#undef X
+        NULL,
+};
+
+static const char *const component_keys[] = {
+#define X(name, text) text,
+    COMPONENTS(X)
+#undef X
+        NULL,
+};
+
+/* Also without the first, for names that stand for one message. */
+static const char *const message_keys[] = {
+    "*",
+#define X(name, text) text,
+    MESSAGE_TYPES(X)
+#undef X
+        NULL,
+};
+
+/* The keys of an entry that name a distribution; a constant is written `value`. */
+static const char *const dist_keys[] = {
+#define X(kind, name, first, second, third) [DIST_##kind] = name,
+    DIST_KINDS(X)
+#undef X
+};
+
+static const char *const dist_params[][4] = {
+#define X(kind, name, first, second, third) [DIST_##kind] = {first, second, third, NULL},
+    DIST_KINDS(X)
+#undef X
+};
+
+/* Keys of an entry that holds a distribution: a demand's; without the first, any other's. */
+static const char *const dist_entry_keys[] = {
+    "perUnit", "value",      "uniform", "exponential", "normal",     "lognormal", "gamma",
+    "weibull", "triangular", "offset",  "source",      "hypothesis", NULL,
+};
+
+static const char *const identity_modes[] = {
+    [IDENTITY_CRD_PER_POD] = "crd-per-pod",
+    [IDENTITY_STATIC_ENTRY] = "static-entry",
+};
+
+/* Polled again and again, or divided by: with 0 the model's time would stand still. */
+static const CalibrationParameter positive_parameters[] = {
+    PARAMETER_KUBELET_PLEG_PERIOD, PARAMETER_KUBELET_RECONCILE, PARAMETER_KUBELET_MOUNT_POLL,
+    PARAMETER_CFS_PERIOD,          PARAMETER_CFS_EFFECTIVE,     PARAMETER_SPIRE_SYNC_PERIOD,
+    PARAMETER_SPIRE_CACHE_PERIOD,  PARAMETER_SPIRE_ATTEST_POLL,
+};
+
+/* ------ values ------ */
+
+static const char *
+dist_key(DistKind kind)
+{
+    return kind == DIST_CONSTANT ? "value" : dist_keys[kind];
+}
+
+/* A duration in seconds, or a plain number. */
+static bool
+read_amount(const TreeNode *node, Unit unit, double *out, GError **error)
+{
+    nsec_t duration = 0;
+    double number = 0;
+    if (unit == UNIT_D) {
+        if (!tree_read_duration(node, &duration, error)) {
+            return false;
+        }
+        *out = nsec_to_seconds(duration);
+        return true;
+    }
+    if (!tree_read_double(node, &number, error)) {
+        return false;
+    }
+    if (number < 0 || !isfinite(number)) {
+        return tree_error(error, node, VWIRE_ERROR_INVALID,
+                          "found the number %s; expected one that is not negative", node->text);
+    }
+    *out = number;
+    return true;
+}
+
+/* Shape and coefficient of variation have no unit. */
+static Unit
+param_unit(const char *param, Unit unit)
+{
+    return g_str_equal(param, "cv") || g_str_equal(param, "shape") ? UNIT_N : unit;
+}
+
+static bool
+read_dist_params(const TreeNode *node, DistKind kind, Unit unit, Dist *out, GError **error)
+{
+    const char *const *names = dist_params[kind];
+    if (kind == DIST_CONSTANT) {
+        return read_amount(node, unit, &out->params[0], error);
+    }
+    if (!tree_expect(node, TREE_MAPPING, dist_keys[kind], error) ||
+        !tree_check_keys(node, names, dist_keys[kind], error)) {
+        return false;
+    }
+    for (int i = 0; names[i] != NULL; i++) {
+        const TreeNode *value = document_require(node, names[i], dist_keys[kind], error);
+        if (value == NULL ||
+            !read_amount(value, param_unit(names[i], unit), &out->params[i], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+find_dist(const TreeNode *entry, DistKind *out, GError **error)
+{
+    int found = -1;
+    for (guint kind = 0; kind < G_N_ELEMENTS(dist_keys); kind++) {
+        if (tree_get(entry, dist_key(kind)) == NULL) {
+            continue;
+        }
+        if (found >= 0) {
+            return tree_error(error, entry, VWIRE_ERROR_INVALID,
+                              "found both \"%s\" and \"%s\"; expected one distribution",
+                              dist_key((DistKind)found), dist_key(kind));
+        }
+        found = (int)kind;
+    }
+    if (found < 0) {
+        return tree_error(error, entry, VWIRE_ERROR_INVALID,
+                          "no distribution; expected \"value\" or one of uniform, exponential, "
+                          "normal, lognormal, gamma, weibull, triangular");
+    }
+    *out = (DistKind)found;
+    return true;
+}
+
+static bool
+read_dist(const TreeNode *entry, Unit unit, Dist *out, GError **error)
+{
+    Dist dist = {0};
+    if (!find_dist(entry, &dist.kind, error) ||
+        !read_dist_params(tree_get(entry, dist_key(dist.kind)), dist.kind, unit, &dist, error)) {
+        return false;
+    }
+    const TreeNode *offset = tree_get(entry, "offset");
+    if (offset != NULL && !read_amount(offset, unit, &dist.shift, error)) {
+        return false;
+    }
+    g_autoptr(GError) cause = NULL;
+    if (!dist_check(&dist, &cause)) {
+        return tree_error(error, entry, VWIRE_ERROR_INVALID, "%s", cause->message);
+    }
+    *out = dist;
+    return true;
+}
+
+/* ------ entries ------ */
+
+/* The keys of an entry, and that it says where its numbers are from. */
+static bool
+check_entry(const TreeNode *entry, const char *const *keys, const char *what, bool *hypothesis,
+            GError **error)
+{
+    *hypothesis = false;
+    if (!tree_expect(entry, TREE_MAPPING, what, error) ||
+        !tree_check_keys(entry, keys, what, error)) {
+        return false;
+    }
+    const TreeNode *mark = tree_get(entry, "hypothesis");
+    if (mark != NULL && !tree_read_bool(mark, hypothesis, error)) {
+        return false;
+    }
+    if (tree_get(entry, "source") != NULL) {
+        return document_require_string(entry, "source", what, error) != NULL;
+    }
+    if (!*hypothesis) {
+        return tree_error(error, entry, VWIRE_ERROR_INVALID,
+                          "%s has neither \"source\" nor \"hypothesis: true\"", what);
+    }
+    return true;
+}
+
+static bool
+read_dist_entry(const TreeNode *entry, const char *what, Unit unit, Dist *out, bool *hypothesis,
+                GError **error)
+{
+    return check_entry(entry, dist_entry_keys + 1, what, hypothesis, error) &&
+           read_dist(entry, unit, out, error);
+}
+
+static bool
+read_choice(const TreeNode *node, IdentityMode *out, GError **error)
+{
+    const char *text = NULL;
+    if (!tree_read_string(node, &text, error)) {
+        return false;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(identity_modes); i++) {
+        if (g_str_equal(text, identity_modes[i])) {
+            *out = (IdentityMode)i;
+            return true;
+        }
+    }
+    return tree_error(error, node, VWIRE_ERROR_INVALID,
+                      "found \"%s\"; expected crd-per-pod or static-entry", text);
+}
+
+static bool
+read_choice_entry(const TreeNode *entry, const char *what, IdentityMode *out, bool *hypothesis,
+                  GError **error)
+{
+    static const char *const KEYS[] = {"value", "source", "hypothesis", NULL};
+    if (!check_entry(entry, KEYS, what, hypothesis, error)) {
+        return false;
+    }
+    const TreeNode *value = document_require(entry, "value", what, error);
+    return value != NULL && read_choice(value, out, error);
+}
+
+static bool
+check_parameter(CalibrationParameter parameter, const Dist *dist, const TreeNode *at,
+                GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(positive_parameters); i++) {
+        if (positive_parameters[i] == parameter && dist_mean(dist) <= 0) {
+            return tree_error(error, at, VWIRE_ERROR_INVALID, "%s must be greater than 0",
+                              parameters[parameter].key);
+        }
+    }
+    return true;
+}
+
+static bool
+read_parameter(const TreeNode *entry, CalibrationParameter parameter, Calibration *out,
+               GError **error)
+{
+    const ParameterForm *form = &parameters[parameter];
+    bool *hypothesis = &out->hypothesis[parameter];
+    if (form->unit == UNIT_C) {
+        return read_choice_entry(entry, form->key, &out->identity, hypothesis, error);
+    }
+    Dist *dist = &out->parameters[parameter];
+    return read_dist_entry(entry, form->key, form->unit, dist, hypothesis, error) &&
+           check_parameter(parameter, dist, entry, error);
+}
+
+static bool
+read_demand(const TreeNode *entry, const char *what, Demand *out, GError **error)
+{
+    Demand demand = {0};
+    bool hypothesis = false;
+    if (!check_entry(entry, dist_entry_keys, what, &hypothesis, error) ||
+        !read_dist(entry, UNIT_D, &demand.dist, error)) {
+        return false;
+    }
+    const TreeNode *per_unit = tree_get(entry, "perUnit");
+    if (per_unit != NULL && !read_amount(per_unit, UNIT_D, &demand.per_unit, error)) {
+        return false;
+    }
+    *out = demand;
+    return true;
+}
+
+static bool
+read_bytes(const TreeNode *entry, const char *key, int64_t *out, GError **error)
+{
+    const TreeNode *node = tree_get(entry, key);
+    if (node == NULL) {
+        return true;
+    }
+    g_autoptr(GError) cause = NULL;
+    if (node->kind != TREE_SCALAR) {
+        return tree_expect(node, TREE_SCALAR, key, error);
+    }
+    if (!quantity_parse(node->text, out, &cause)) {
+        return tree_error(error, node, VWIRE_ERROR_PARSE, "%s: %s", key, cause->message);
+    }
+    return true;
+}
+
+static bool
+read_memory(const TreeNode *entry, const char *what, MemoryModel *out, GError **error)
+{
+    static const char *const KEYS[] = {"start",  "connection", "endpoint",
+                                       "source", "hypothesis", NULL};
+    MemoryModel memory = {0};
+    bool hypothesis = false;
+    if (!check_entry(entry, KEYS, what, &hypothesis, error) ||
+        document_require(entry, "start", what, error) == NULL ||
+        !read_bytes(entry, "start", &memory.start, error) ||
+        !read_bytes(entry, "connection", &memory.connection, error) ||
+        !read_bytes(entry, "endpoint", &memory.endpoint, error)) {
+        return false;
+    }
+    *out = memory;
+    return true;
+}
+
+static bool
+read_idle(const TreeNode *entry, const char *what, double *out, GError **error)
+{
+    static const char *const KEYS[] = {"value", "source", "hypothesis", NULL};
+    bool hypothesis = false;
+    if (!check_entry(entry, KEYS, what, &hypothesis, error)) {
+        return false;
+    }
+    const TreeNode *value = document_require(entry, "value", what, error);
+    return value != NULL && read_amount(value, UNIT_N, out, error);
+}
+
+/* ------ sections ------ */
+
+static bool
+read_parameters(const TreeNode *section, Calibration *out, GError **error)
+{
+    g_autoptr(GString) missing = g_string_new(NULL);
+    if (section != NULL && !tree_check_keys(section, parameter_keys, "spec.parameters", error)) {
+        return false;
+    }
+    for (guint i = 0; i < N_CALIBRATION_PARAMETERS; i++) {
+        const TreeNode *entry = tree_get(section, parameters[i].key);
+        if (entry == NULL) {
+            g_string_append_printf(missing, "%s%s", missing->len > 0 ? ", " : "",
+                                   parameters[i].key);
+        } else if (!read_parameter(entry, (CalibrationParameter)i, out, error)) {
+            return false;
+        }
+    }
+    if (missing->len > 0) {
+        return error_set(error, VWIRE_ERROR_INVALID, "%s: spec.parameters gives no value for %s",
+                         out->file, missing->str);
+    }
+    return true;
+}
+
+static bool
+read_demands(const TreeNode *section, const char *component, Demand *out, GError **error)
+{
+    g_autofree char *where = g_strdup_printf("spec.demands.%s", component);
+    if (!tree_check_keys(section, message_keys, where, error)) {
+        return false;
+    }
+    Demand other = {0};
+    const TreeNode *star = tree_get(section, "*");
+    g_autofree char *star_name = g_strdup_printf("demands.%s.*", component);
+    if (star != NULL && !read_demand(star, star_name, &other, error)) {
+        return false;
+    }
+    for (guint type = 0; type < N_MESSAGE_TYPES; type++) {
+        const TreeNode *entry = tree_get(section, message_type_name((MessageType)type));
+        g_autofree char *what =
+            g_strdup_printf("demands.%s.%s", component, message_type_name((MessageType)type));
+        out[type] = other;
+        if (entry != NULL && !read_demand(entry, what, &out[type], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The sections that have one entry per component. */
+static bool
+read_component(const TreeNode *spec, Component component, Calibration *out, GError **error)
+{
+    const char *name = component_name(component);
+    const TreeNode *start = tree_get_path(spec, "start", name, NULL);
+    const TreeNode *demands = tree_get_path(spec, "demands", name, NULL);
+    const TreeNode *memory = tree_get_path(spec, "memory", name, NULL);
+    const TreeNode *idle = tree_get_path(spec, "idle", name, NULL);
+    g_autofree char *start_name = g_strdup_printf("start.%s", name);
+    g_autofree char *memory_name = g_strdup_printf("memory.%s", name);
+    g_autofree char *idle_name = g_strdup_printf("idle.%s", name);
+    bool hypothesis = false;
+    if (start != NULL &&
+        !read_dist_entry(start, start_name, UNIT_D, &out->start[component], &hypothesis, error)) {
+        return false;
+    }
+    if (demands != NULL && !read_demands(demands, name, out->demands[component], error)) {
+        return false;
+    }
+    if (memory != NULL && !read_memory(memory, memory_name, &out->memory[component], error)) {
+        return false;
+    }
+    return idle == NULL || read_idle(idle, idle_name, &out->idle[component], error);
+}
+
+static bool
+check_components(const TreeNode *spec, const char *section, GError **error)
+{
+    const TreeNode *node = tree_get(spec, section);
+    g_autofree char *what = g_strdup_printf("spec.%s", section);
+    return node == NULL || tree_check_keys(node, component_keys, what, error);
+}
+
+static bool
+read_spec(const TreeNode *spec, Calibration *out, GError **error)
+{
+    if (!read_parameters(tree_get(spec, "parameters"), out, error) ||
+        !check_components(spec, "start", error) || !check_components(spec, "demands", error) ||
+        !check_components(spec, "memory", error) || !check_components(spec, "idle", error)) {
+        return false;
+    }
+    for (guint i = 0; i < N_COMPONENTS; i++) {
+        if (!read_component(spec, (Component)i, out, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+Calibration *
+calibration_load(const char *path, GError **error)
+{
+    g_auto(CalibrationFile) file = {0};
+    if (!calibration_file_read(path, &file, error)) {
+        return NULL;
+    }
+    g_autoptr(Calibration) calibration = g_new0(Calibration, 1);
+    calibration->file = g_strdup(path);
+    calibration->name = g_steal_pointer(&file.name);
+    calibration->hash = g_steal_pointer(&file.hash);
+    return read_spec(file.spec, calibration, error) ? g_steal_pointer(&calibration) : NULL;
+}
+
+void
+calibration_free(Calibration *calibration)
+{
+    if (calibration == NULL) {
+        return;
+    }
+    g_free(calibration->name);
+    g_free(calibration->file);
+    g_free(calibration->hash);
+    g_free(calibration);
+}
+
+/* ------ changes ------ */
+
+/* Where `name` is in a list; -1 with an error and a "did you mean". */
+static int
+find_name(const char *const *names, const char *name, const char *what, GError **error)
+{
+    for (int i = 0; names[i] != NULL; i++) {
+        if (g_str_equal(names[i], name)) {
+            return i;
+        }
+    }
+    g_autoptr(TreeNode) asked = tree_new_mapping();
+    tree_set(asked, name, tree_new_string(""));
+    bool known = tree_check_keys(asked, names, what, error);
+    g_assert(!known);
+    return -1;
+}
+
+static bool
+set_start(Calibration *calibration, const char *name, const TreeNode *value, GError **error)
+{
+    int component = find_name(component_keys, name, "calibration.start", error);
+    double seconds = 0;
+    if (component < 0 || !read_amount(value, UNIT_D, &seconds, error)) {
+        return false;
+    }
+    calibration->start[component] = dist_constant(seconds);
+    return true;
+}
+
+static bool
+set_demand(Calibration *calibration, const char *name, const TreeNode *value, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(name, ".", 2);
+    if (g_strv_length(parts) != 2) {
+        return error_set(error, VWIRE_ERROR_PARSE,
+                         "found \"demands.%s\"; expected demands.<component>.<message>", name);
+    }
+    int component = find_name(component_keys, parts[0], "calibration.demands", error);
+    if (component < 0) {
+        return false;
+    }
+    int type = find_name(message_keys + 1, parts[1], "the component's demands", error);
+    double seconds = 0;
+    if (type < 0 || !read_amount(value, UNIT_D, &seconds, error)) {
+        return false;
+    }
+    calibration->demands[component][type] = (Demand){.dist = dist_constant(seconds)};
+    return true;
+}
+
+static bool
+set_parameter(Calibration *calibration, const char *key, const TreeNode *value, GError **error)
+{
+    int parameter = find_name(parameter_keys, key, "the calibration's parameters", error);
+    if (parameter < 0) {
+        return false;
+    }
+    if (parameters[parameter].unit == UNIT_C) {
+        return read_choice(value, &calibration->identity, error);
+    }
+    double amount = 0;
+    if (!read_amount(value, parameters[parameter].unit, &amount, error)) {
+        return false;
+    }
+    Dist dist = dist_constant(amount);
+    if (!check_parameter((CalibrationParameter)parameter, &dist, value, error)) {
+        return false;
+    }
+    calibration->parameters[parameter] = dist;
+    return true;
+}
+
+bool
+calibration_set(Calibration *calibration, const char *key, const char *value, GError **error)
+{
+    g_autoptr(TreeNode) node = tree_new_scalar(tree_resolve_plain(value), value);
+    if (g_str_has_prefix(key, "start.")) {
+        return set_start(calibration, key + strlen("start."), node, error);
+    }
+    if (g_str_has_prefix(key, "demands.")) {
+        return set_demand(calibration, key + strlen("demands."), node, error);
+    }
+    return set_parameter(calibration, key, node, error);
+}
+
+/* ------ reading ------ */
+
+nsec_t
+calibration_nsec(const Calibration *calibration, CalibrationParameter parameter)
+{
+    g_assert(parameters[parameter].unit == UNIT_D);
+    return nsec_from_seconds(dist_mean(&calibration->parameters[parameter]));
+}
+
+double
+calibration_number(const Calibration *calibration, CalibrationParameter parameter)
+{
+    g_assert(parameters[parameter].unit == UNIT_N);
+    return dist_mean(&calibration->parameters[parameter]);
+}
+
+const char *
+calibration_key(CalibrationParameter parameter)
+{
+    g_assert((unsigned)parameter < N_CALIBRATION_PARAMETERS);
+    return parameters[parameter].key;
+}

@@ -1,0 +1,31 @@
+/* The one file that knows every machine: which there are, which image is which.
+ *
+ * A cluster is one replication's set of machines.  The world starts the system's processes at time
+ * 0 and spawns the others when a kubelet's runtime operation says so; it owns their CPU time,
+ * messages and timers, the cluster owns who they are. */
+#pragma once
+
+#include "models/machine.h"
+#include "models/scenario.h"
+
+typedef struct Cluster Cluster;
+
+/* `scenario` is borrowed. */
+Cluster *cluster_new(const Scenario *scenario, uint64_t seed, uint32_t replication);
+void cluster_free(Cluster *cluster);
+
+/* The processes outside Pods: API server, controllers, scheduler, kube-proxy, one kubelet for each
+ * node, one kubectl for each entry of spec.manifests.  Each call makes them anew. */
+GPtrArray *cluster_system(Cluster *cluster); /* Machine *, freed with cluster_release */
+
+/* The process of a container that a kubelet starts.  `incarnation` counts its restarts. */
+Machine *cluster_spawn(Cluster *cluster, const RuntimeOp *op, uint32_t incarnation);
+
+void cluster_release(Machine *machine);
+
+/* What an image runs: by the last component of its name ("cmd-nsmgr:v1.4.0" -> nsmgr); anything
+ * unknown is an application that only runs. */
+Component component_of_image(const char *image);
+
+/* "nsmgr" for kubelets and others: the node a process runs on by default. */
+const char *cluster_control_plane_node(const Cluster *cluster);

@@ -1,0 +1,651 @@
+/* kube-apiserver with its etcd: objects, watches, admission webhooks.
+ *
+ * Client-side rate limits live in the clients (models/ratelimit.h); the server adds its read and
+ * write latency to each answer.  Watches are told in the order of versions.
+ * Deletion follows pkg/registry/core/pod/strategy.go: a bound Pod with a grace period is only
+ * marked, and removed when its kubelet deletes it with grace 0; owners take their dependents
+ * with them (background garbage collection). */
+#include "models/k8s/api.h"
+
+#include "models/nsm/names.h"
+#include "models/nsm/record.h"
+
+#include <string.h>
+
+typedef struct Watch {
+    uint64_t call;
+    ApiQuery *query; /* reference */
+} Watch;
+
+/* A CREATE that waits for admission webhooks. */
+typedef struct Review {
+    uint64_t tag;
+    uint64_t call;
+    ApiObject *object; /* owned, not yet stored */
+    guint next;        /* webhook to ask next */
+} Review;
+
+typedef struct ApiServer {
+    Machine base;
+    RandomStream read_random;
+    RandomStream write_random;
+    RandomStream watch_random;
+    uint64_t last_uid;
+    uint64_t last_version;
+    uint64_t last_tag;
+    GHashTable *by_key;                  /* "kind/ns/name" -> GList link in `objects` */
+    GHashTable *by_uid;                  /* uid -> the same link */
+    GHashTable *dependents;              /* owner uid -> GArray of uid */
+    GQueue objects[N_OBJECT_KINDS];      /* ApiObject *, in the order of creation */
+    GPtrArray *watches[N_OBJECT_KINDS];  /* Watch *, those without a node */
+    GHashTable *node_watches;            /* node -> GPtrArray of Watch * (Pods only) */
+    GHashTable *watches_by_call;         /* call -> Watch */
+    GHashTable *reviews;                 /* tag -> Review */
+    NameIndex *nse_services;             /* service name -> link */
+} ApiServer;
+
+static char *
+object_id(ObjectKind kind, const char *ns, const char *name)
+{
+    return g_strdup_printf("%d/%s/%s", (int)kind, ns, name);
+}
+
+static void
+watch_free(void *data)
+{
+    Watch *watch = data;
+    message_unref(&watch->query->base);
+    g_free(watch);
+}
+
+static void
+review_free(void *data)
+{
+    Review *review = data;
+    api_object_unref(review->object);
+    g_free(review);
+}
+
+static nsec_t
+draw(ApiServer *server, CalibrationParameter parameter, RandomStream *random)
+{
+    return process_draw(server->base.info, parameter, random);
+}
+
+static ApiObject *
+find(ApiServer *server, ObjectKind kind, const char *ns, const char *name, GList **link)
+{
+    g_autofree char *id = object_id(kind, ns != NULL ? ns : "", name);
+    GList *found = g_hash_table_lookup(server->by_key, id);
+    if (link != NULL) {
+        *link = found;
+    }
+    return found != NULL ? found->data : NULL;
+}
+
+static bool
+query_matches(const ApiQuery *query, const ApiObject *object)
+{
+    if (query->ns != NULL && !g_str_equal(query->ns, object->ns)) {
+        return false;
+    }
+    if (query->name != NULL && !g_str_equal(query->name, object->name)) {
+        return false;
+    }
+    if (query->unassigned && object->node != NULL) {
+        return false;
+    }
+    if (query->node != NULL && g_strcmp0(query->node, object->node) != 0) {
+        return false;
+    }
+    if (query->url != NULL && (object->nse == NULL || !g_str_equal(query->url, object->nse->url))) {
+        return false;
+    }
+    return query->label == NULL || labels_get(api_object_labels(object), query->label) != NULL;
+}
+
+/* ---- watches ---- */
+
+static void
+push_event(ApiServer *server, const Watch *watch, WatchEventType type, ApiObject *object,
+           Actions *actions)
+{
+    actions_push(actions, watch->call, api_event_new(type, object))->delay =
+        draw(server, PARAMETER_API_WATCH, &server->watch_random);
+}
+
+static void
+notify_list(ApiServer *server, const GPtrArray *watches, WatchEventType type, ApiObject *object,
+            Actions *actions)
+{
+    for (guint i = 0; watches != NULL && i < watches->len; i++) {
+        const Watch *watch = g_ptr_array_index(watches, i);
+        if (query_matches(watch->query, object)) {
+            push_event(server, watch, type, object, actions);
+        }
+    }
+}
+
+static void
+notify(ApiServer *server, WatchEventType type, ApiObject *object, Actions *actions)
+{
+    notify_list(server, server->watches[object->kind], type, object, actions);
+    if (object->kind == OBJECT_POD && object->node != NULL) {
+        notify_list(server, g_hash_table_lookup(server->node_watches, object->node), type, object,
+                    actions);
+    }
+}
+
+static GPtrArray *
+watch_list(ApiServer *server, const ApiQuery *query)
+{
+    if (query->node == NULL) {
+        return server->watches[query->kind];
+    }
+    GPtrArray *list = g_hash_table_lookup(server->node_watches, query->node);
+    if (list == NULL) {
+        list = g_ptr_array_new();
+        g_hash_table_insert(server->node_watches, g_strdup(query->node), list);
+    }
+    return list;
+}
+
+static void
+on_opened(ApiServer *server, const Input *input, Actions *actions)
+{
+    Watch *watch = g_new0(Watch, 1);
+    watch->call = input->call;
+    watch->query = message_ref((void *)input->message);
+    g_hash_table_insert(server->watches_by_call, &watch->call, watch);
+    g_ptr_array_add(watch_list(server, watch->query), watch);
+    for (GList *link = server->objects[watch->query->kind].head; link != NULL; link = link->next) {
+        if (query_matches(watch->query, link->data)) {
+            push_event(server, watch, WATCH_ADDED, link->data, actions);
+        }
+    }
+}
+
+static void
+on_closed(ApiServer *server, const Input *input)
+{
+    Watch *watch = g_hash_table_lookup(server->watches_by_call, &input->call);
+    if (watch != NULL) {
+        g_ptr_array_remove(watch_list(server, watch->query), watch);
+        g_hash_table_remove(server->watches_by_call, &input->call);
+    }
+}
+
+/* ---- changes ---- */
+
+static void
+index_services(ApiServer *server, GList *link, bool add)
+{
+    const ApiObject *object = link->data;
+    for (char **service = object->nse != NULL ? object->nse->services : NULL;
+         service != NULL && *service != NULL; service++) {
+        if (add) {
+            name_index_add(server->nse_services, *service, link);
+        } else {
+            name_index_remove(server->nse_services, *service, link);
+        }
+    }
+}
+
+static void
+replace(ApiServer *server, GList *link, ApiObject *take_object, Actions *actions)
+{
+    index_services(server, link, false);
+    api_object_unref(link->data);
+    link->data = take_object;
+    take_object->version = ++server->last_version;
+    index_services(server, link, true);
+    notify(server, WATCH_MODIFIED, take_object, actions);
+}
+
+static void
+add_dependent(ApiServer *server, const ApiObject *object)
+{
+    if (object->owner == 0) {
+        return;
+    }
+    GArray *list = g_hash_table_lookup(server->dependents, &object->owner);
+    if (list == NULL) {
+        list = g_array_new(false, false, sizeof(uint64_t));
+        g_hash_table_insert(server->dependents, g_memdup2(&object->owner, sizeof object->owner),
+                            list);
+    }
+    g_array_append_val(list, object->uid);
+}
+
+static void
+store(ApiServer *server, ApiObject *object, nsec_t now, Actions *actions)
+{
+    object->uid = ++server->last_uid;
+    object->version = ++server->last_version;
+    object->created = now;
+    g_queue_push_tail(&server->objects[object->kind], object);
+    GList *link = server->objects[object->kind].tail;
+    g_hash_table_insert(server->by_key, object_id(object->kind, object->ns, object->name), link);
+    g_hash_table_insert(server->by_uid, g_memdup2(&object->uid, sizeof object->uid), link);
+    if (object->kind == OBJECT_NETWORK_SERVICE) { /* looked up in all namespaces at once */
+        g_hash_table_insert(server->by_key, object_id(object->kind, "*", object->name), link);
+    }
+    add_dependent(server, object);
+    index_services(server, link, true);
+    const char *key = actions_printf(actions, "%s/%s", object->ns, object->name);
+    bool pod = object->kind == OBJECT_POD;
+    actions_trace(actions, pod ? TRACE_POD_CREATED : TRACE_OBJECT_CREATED, key,
+                  pod ? NULL : object_kind_name(object->kind));
+    if (pod && object->node == NULL && object->pod->node_name != NULL) {
+        /* spec.nodeName bypasses the scheduler */
+        object->node = g_strdup(object->pod->node_name);
+        object->status.scheduled = true;
+        actions_trace(actions, TRACE_POD_SCHEDULED, key, object->pod->node_name);
+    }
+    notify(server, WATCH_ADDED, object, actions);
+}
+
+static void delete_object(ApiServer *server, GList *link, nsec_t grace, Actions *actions);
+
+static void
+delete_dependents(ApiServer *server, uint64_t owner, Actions *actions)
+{
+    GArray *list = g_hash_table_lookup(server->dependents, &owner);
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        GList *link = g_hash_table_lookup(server->by_uid, &g_array_index(list, uint64_t, i));
+        if (link != NULL) {
+            const ApiObject *object = link->data;
+            delete_object(server, link, object->pod != NULL ? object->pod->grace_period : 0,
+                          actions);
+        }
+    }
+    g_hash_table_remove(server->dependents, &owner);
+}
+
+static void
+delete_object(ApiServer *server, GList *link, nsec_t grace, Actions *actions)
+{
+    ApiObject *object = link->data;
+    if (object->kind == OBJECT_POD && object->node != NULL && grace > 0) {
+        ApiObject *marked = api_object_copy(object);
+        marked->deleting = true;
+        marked->grace = grace;
+        replace(server, link, marked, actions);
+        return;
+    }
+    uint64_t uid = object->uid;
+    g_autofree char *id = object_id(object->kind, object->ns, object->name);
+    index_services(server, link, false);
+    g_autofree char *anywhere = object_id(object->kind, "*", object->name);
+    g_hash_table_remove(server->by_key, id);
+    if (g_hash_table_lookup(server->by_key, anywhere) == link) {
+        g_hash_table_remove(server->by_key, anywhere);
+    }
+    g_hash_table_remove(server->by_uid, &uid);
+    g_queue_unlink(&server->objects[object->kind], link);
+    g_list_free_1(link);
+    if (object->kind == OBJECT_POD) {
+        actions_trace(actions, TRACE_POD_DELETED,
+                      actions_printf(actions, "%s/%s", object->ns, object->name), NULL);
+    }
+    notify(server, WATCH_DELETED, object, actions);
+    api_object_unref(object);
+    delete_dependents(server, uid, actions);
+}
+
+/* ---- admission ---- */
+
+static bool
+webhook_applies(const WebhookSpec *webhook, const ApiObject *object)
+{
+    bool pod = object->kind == OBJECT_POD;
+    bool workload = object->kind == OBJECT_DEPLOYMENT || object->kind == OBJECT_DAEMON_SET ||
+                    object->kind == OBJECT_STATEFUL_SET || object->kind == OBJECT_REPLICA_SET;
+    if (!(pod && webhook->matches_pods) && !(workload && webhook->matches_workloads)) {
+        return false;
+    }
+    /* every Namespace carries its name as this label since Kubernetes 1.21 */
+    Labels labels = {0};
+    labels_set(&labels, "kubernetes.io/metadata.name", object->ns);
+    bool applies = !webhook->namespace_selector.present ||
+                   label_selector_matches(&webhook->namespace_selector, &labels);
+    labels_clear(&labels);
+    return applies;
+}
+
+static void
+reply_object(ApiServer *server, uint64_t call, ApiObject *object, Actions *actions)
+{
+    actions_reply(actions, call, api_message(MESSAGE_API_OBJECT, api_object_ref(object)))->delay =
+        draw(server, PARAMETER_API_WRITE, &server->write_random);
+}
+
+static void
+finish_create(ApiServer *server, uint64_t call, ApiObject *take_object, nsec_t now,
+              Actions *actions)
+{
+    if (find(server, take_object->kind, take_object->ns, take_object->name, NULL) != NULL) {
+        actions_reply(actions, call,
+                      message_error("%s \"%s\" already exists", object_kind_name(take_object->kind),
+                                    take_object->name))
+            ->delay = draw(server, PARAMETER_API_READ, &server->read_random);
+        api_object_unref(take_object);
+        return;
+    }
+    store(server, take_object, now, actions);
+    reply_object(server, call, take_object, actions);
+}
+
+static ApiObject *
+next_webhook(ApiServer *server, Review *review)
+{
+    GQueue *hooks = &server->objects[OBJECT_MUTATING_WEBHOOK];
+    GList *link = g_queue_peek_nth_link(hooks, review->next);
+    for (; link != NULL; link = link->next) {
+        review->next++;
+        ApiObject *hook = link->data;
+        bool configured = hook->manifest != NULL && hook->manifest->webhook != NULL;
+        if (configured && webhook_applies(hook->manifest->webhook, review->object)) {
+            return hook;
+        }
+    }
+    return NULL;
+}
+
+/* Asks the next webhook, or stores the object when none is left. */
+static void
+advance_review(ApiServer *server, Review *review, nsec_t now, Actions *actions)
+{
+    const ApiObject *hook = next_webhook(server, review);
+    if (hook == NULL) {
+        ApiObject *object = g_steal_pointer(&review->object);
+        uint64_t call = review->call;
+        g_hash_table_remove(server->reviews, &review->tag);
+        finish_create(server, call, object, now, actions);
+        return;
+    }
+    const WebhookSpec *spec = hook->manifest->webhook;
+    const char *address =
+        actions_printf(actions, "svc:%s.%s:443", spec->service_name, spec->service_namespace);
+    actions_call(actions, address, review->tag,
+                 api_message(MESSAGE_ADMISSION_REVIEW, api_object_ref(review->object)))
+        ->timeout = spec->timeout;
+}
+
+static void
+apply_patch(Review *review, const AdmissionPatch *patch)
+{
+    if (patch->spec == NULL) {
+        return;
+    }
+    g_clear_pointer(&review->object->owned_pod, pod_spec_free);
+    review->object->owned_pod = pod_spec_copy(patch->spec);
+    review->object->pod = review->object->owned_pod;
+}
+
+static void
+on_reviewed(ApiServer *server, const Input *input, Actions *actions)
+{
+    Review *review = g_hash_table_lookup(server->reviews, &input->tag);
+    if (review == NULL) {
+        return;
+    }
+    if (input->kind == INPUT_REPLY && input->message->type == MESSAGE_ADMISSION_PATCH) {
+        apply_patch(review, (const AdmissionPatch *)input->message);
+        advance_review(server, review, input->now, actions);
+        return;
+    }
+    /* failurePolicy Fail (FACTS 1.10) */
+    const char *why = input->kind == INPUT_FAILURE ? failure_text(input->failure)
+                                                   : message_error_text(input->message);
+    const char *key = actions_printf(actions, "%s/%s", review->object->ns, review->object->name);
+    actions_trace(actions, TRACE_WEBHOOK_FAILED, key, actions_string(actions, why));
+    actions_reply(actions, review->call, message_error("failed calling webhook: %s", why));
+    g_hash_table_remove(server->reviews, &input->tag);
+}
+
+/* ---- requests ---- */
+
+static void
+on_create(ApiServer *server, const Input *input, Actions *actions)
+{
+    Review *review = g_new0(Review, 1);
+    review->tag = ++server->last_tag;
+    review->call = input->call;
+    review->object = api_object_copy(api_message_object(input->message));
+    g_hash_table_insert(server->reviews, &review->tag, review);
+    advance_review(server, review, input->now, actions);
+}
+
+static void
+trace_status(const ApiObject *before, const ApiObject *after, Actions *actions)
+{
+    const char *key = actions_printf(actions, "%s/%s", after->ns, after->name);
+    if (!before->status.initialized && after->status.initialized) {
+        actions_trace(actions, TRACE_POD_INITIALIZED, key, NULL);
+    }
+    if (!before->status.ready && after->status.ready) {
+        actions_trace(actions, TRACE_POD_READY, key, after->node);
+    }
+    if (after->status.message != NULL &&
+        g_strcmp0(before->status.message, after->status.message) != 0) {
+        actions_trace(actions,
+                      after->status.scheduled ? TRACE_POD_BLOCKED : TRACE_POD_UNSCHEDULABLE, key,
+                      actions_string(actions, after->status.message));
+    }
+}
+
+/* What an update writes is copied from the caller's snapshot onto the stored one. */
+static void
+on_update(ApiServer *server, const Input *input, Actions *actions)
+{
+    const ApiObject *want = api_message_object(input->message);
+    GList *link = NULL;
+    ApiObject *have = find(server, want->kind, want->ns, want->name, &link);
+    if (have == NULL || (want->uid != 0 && want->uid != have->uid)) {
+        actions_reply(actions, input->call,
+                      message_error("%s \"%s\" not found", object_kind_name(want->kind),
+                                    want->name));
+        return;
+    }
+    g_autoptr(ApiObject) before = api_object_ref(have);
+    ApiObject *next = api_object_copy(have);
+    if (input->message->type == MESSAGE_API_BIND) {
+        g_free(next->node);
+        next->node = g_strdup(want->node);
+        next->status.scheduled = true;
+        g_clear_pointer(&next->status.message, g_free);
+        actions_trace(actions, TRACE_POD_SCHEDULED,
+                      actions_printf(actions, "%s/%s", next->ns, next->name),
+                      actions_string(actions, want->node));
+    } else if (input->message->type == MESSAGE_API_STATUS) {
+        pod_status_clear(&next->status);
+        pod_status_copy(&want->status, &next->status);
+        g_free(next->pod_ip);
+        next->pod_ip = g_strdup(want->pod_ip);
+        trace_status(before, next, actions);
+    } else {
+        g_clear_pointer(&next->nse, nse_record_unref);
+        next->nse = want->nse != NULL ? nse_record_ref(want->nse) : NULL;
+        next->replicas = want->replicas;
+    }
+    replace(server, link, next, actions);
+    reply_object(server, input->call, next, actions);
+}
+
+static void
+on_delete(ApiServer *server, const Input *input, Actions *actions)
+{
+    const ApiQuery *query = (const ApiQuery *)input->message;
+    GList *link = NULL;
+    const ApiObject *object = find(server, query->kind, query->ns, query->name, &link);
+    bool found = object != NULL && (query->uid == 0 || query->uid == object->uid);
+    if (found) {
+        delete_object(server, link, query->grace, actions);
+    }
+    actions_reply(actions, input->call, found ? message_ok() : message_error("not found"))->delay =
+        draw(server, PARAMETER_API_WRITE, &server->write_random);
+}
+
+static void
+clear_list(Message *message)
+{
+    g_ptr_array_unref(((ApiList *)message)->objects);
+}
+
+static void
+collect(ApiServer *server, const ApiQuery *query, GPtrArray *out)
+{
+    if (query->name != NULL) {
+        const char *ns = query->ns != NULL ? query->ns : "*";
+        ApiObject *object = find(server, query->kind, ns, query->name, NULL);
+        if (object != NULL && query_matches(query, object)) {
+            g_ptr_array_add(out, api_object_ref(object));
+        }
+        return;
+    }
+    if (query->service != NULL) {
+        g_autoptr(GPtrArray) links = name_index_lookup(server->nse_services, query->service);
+        for (guint i = 0; i < links->len; i++) {
+            GList *link = g_ptr_array_index(links, i);
+            if (query_matches(query, link->data)) {
+                g_ptr_array_add(out, api_object_ref(link->data));
+            }
+        }
+        return;
+    }
+    for (GList *link = server->objects[query->kind].head; link != NULL; link = link->next) {
+        if (query_matches(query, link->data)) {
+            g_ptr_array_add(out, api_object_ref(link->data));
+        }
+    }
+}
+
+static void
+on_list(ApiServer *server, const Input *input, Actions *actions)
+{
+    const ApiQuery *query = (const ApiQuery *)input->message;
+    ApiList *list = message_new(MESSAGE_API_OBJECTS, sizeof *list, clear_list);
+    list->objects = g_ptr_array_new_with_free_func((GDestroyNotify)api_object_unref);
+    list->n_listed = server->objects[query->kind].length;
+    list->base.weight = (int)list->n_listed;
+    collect(server, query, list->objects);
+    actions_reply(actions, input->call, list)->delay =
+        draw(server, PARAMETER_API_READ, &server->read_random);
+}
+
+static void
+on_get(ApiServer *server, const Input *input, Actions *actions)
+{
+    const ApiQuery *query = (const ApiQuery *)input->message;
+    ApiObject *object = find(server, query->kind, query->ns, query->name, NULL);
+    Message *reply = object != NULL ? api_message(MESSAGE_API_OBJECT, api_object_ref(object))
+                                    : message_error("%s \"%s\" not found",
+                                                    object_kind_name(query->kind), query->name);
+    actions_reply(actions, input->call, reply)->delay =
+        draw(server, PARAMETER_API_READ, &server->read_random);
+}
+
+static void
+on_request(ApiServer *server, const Input *input, Actions *actions)
+{
+    switch ((int)input->message->type) {
+    case MESSAGE_API_CREATE:
+        on_create(server, input, actions);
+        break;
+    case MESSAGE_API_UPDATE:
+    case MESSAGE_API_STATUS:
+    case MESSAGE_API_BIND:
+        on_update(server, input, actions);
+        break;
+    case MESSAGE_API_DELETE:
+        on_delete(server, input, actions);
+        break;
+    case MESSAGE_API_LIST:
+        on_list(server, input, actions);
+        break;
+    case MESSAGE_API_GET:
+        on_get(server, input, actions);
+        break;
+    default:
+        actions_reply(actions, input->call, message_error("unknown request"));
+    }
+}
+
+static void
+step(Machine *machine, const Input *input, Actions *actions)
+{
+    ApiServer *server = (ApiServer *)machine;
+    switch (input->kind) {
+    case INPUT_START:
+        actions_listen(actions, API_ADDRESS);
+        break;
+    case INPUT_REQUEST:
+        on_request(server, input, actions);
+        break;
+    case INPUT_REPLY:
+    case INPUT_FAILURE:
+        on_reviewed(server, input, actions);
+        break;
+    case INPUT_OPENED:
+        on_opened(server, input, actions);
+        break;
+    case INPUT_CLOSED:
+        on_closed(server, input);
+        break;
+    case INPUT_CANCELLED:
+    case INPUT_EVENT:
+    case INPUT_TIMER:
+    case INPUT_WORK:
+    case INPUT_DATAPLANE:
+    case INPUT_RUNTIME:
+    case INPUT_EXITED:
+    case INPUT_STOP:
+        break;
+    }
+}
+
+static void
+apiserver_free(Machine *machine)
+{
+    ApiServer *server = (ApiServer *)machine;
+    g_hash_table_unref(server->reviews);
+    g_hash_table_unref(server->watches_by_call);
+    g_hash_table_unref(server->node_watches);
+    g_hash_table_unref(server->by_key);
+    g_hash_table_unref(server->by_uid);
+    g_hash_table_unref(server->dependents);
+    name_index_free(server->nse_services);
+    for (int kind = 0; kind < N_OBJECT_KINDS; kind++) {
+        g_ptr_array_unref(server->watches[kind]);
+        g_queue_clear_full(&server->objects[kind], (GDestroyNotify)api_object_unref);
+    }
+    g_free(server);
+}
+
+static const MachineClass apiserver_class = {COMPONENT_APISERVER, step, apiserver_free};
+
+Machine *
+apiserver_new(const ProcessInfo *info)
+{
+    ApiServer *server = g_new0(ApiServer, 1);
+    server->base.class = &apiserver_class;
+    server->base.info = info;
+    process_random(info, "read", &server->read_random);
+    process_random(info, "write", &server->write_random);
+    process_random(info, "watch", &server->watch_random);
+    server->by_key = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    server->by_uid = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    server->dependents = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                               (GDestroyNotify)g_array_unref);
+    server->node_watches = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                                 (GDestroyNotify)g_ptr_array_unref);
+    server->watches_by_call = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, watch_free);
+    server->reviews = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, review_free);
+    server->nse_services = name_index_new();
+    for (int kind = 0; kind < N_OBJECT_KINDS; kind++) {
+        server->watches[kind] = g_ptr_array_new();
+        g_queue_init(&server->objects[kind]);
+    }
+    return &server->base;
+}

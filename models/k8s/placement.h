@@ -1,0 +1,80 @@
+/* Where a Pod may go and where it goes best: the filters and scores of kube-scheduler 1.24 as pure
+ * functions over what is known of the nodes (FACTS 3.3).
+ *
+ * Filters, in this order: NodeName, TaintToleration, NodeAffinity (with nodeSelector), NodePorts,
+ * NodeResourcesFit (cpu, memory, Pods), InterPodAffinity.  Scores (weight): TaintToleration 3,
+ * NodeAffinity 2, InterPodAffinity 2, NodeResourcesFit LeastAllocated 1, BalancedAllocation 1;
+ * ImageLocality and PodTopologySpread give every node the same here (images are cached
+ * everywhere; spread constraints are not read) and are left out.  Each plugin's scores are
+ * normalised to 0..100 before weighting. */
+#pragma once
+
+#include "models/k8s/api.h"
+#include "models/k8s/node.h"
+
+typedef enum FilterReason {
+    FILTER_OK,
+    FILTER_NODE_NAME,
+    FILTER_TAINT,
+    FILTER_NODE_AFFINITY,
+    FILTER_PORTS,
+    FILTER_CPU,
+    FILTER_MEMORY,
+    FILTER_PODS,
+    FILTER_POD_AFFINITY,
+    FILTER_POD_ANTI_AFFINITY,
+    FILTER_EXISTING_ANTI_AFFINITY,
+    N_FILTER_REASONS
+} FilterReason;
+
+/* The words kube-scheduler uses in "0/2 nodes are available: ...". */
+const char *filter_reason_text(FilterReason reason);
+
+typedef struct PlacedPod {
+    uint64_t uid;
+    const char *ns;
+    const PodSpec *spec;
+    ApiObject *object; /* reference; NULL in static analyses */
+} PlacedPod;
+
+typedef struct NodeState {
+    const Node *node;
+    int64_t cpu;    /* requested, milli-cores */
+    int64_t memory; /* requested, bytes */
+    GArray *pods;   /* PlacedPod */
+} NodeState;
+
+typedef struct Placement {
+    NodeState *states;
+    guint n;
+    guint next_start; /* where the next search begins (round robin over nodes) */
+    guint n_anti;     /* placed Pods with required anti-affinity */
+    GHashTable *by_name; /* node name -> NodeState */
+} Placement;
+
+void placement_init(Placement *placement, const Nodes *nodes);
+void placement_clear(Placement *placement);
+
+/* What must be known of a Pod to place it. */
+typedef struct PodToPlace {
+    const char *ns;
+    const PodSpec *spec;
+    const char *affinity_node; /* NULL: any */
+} PodToPlace;
+
+/* Chooses a node, or NULL with *message (free with g_free) in kube-scheduler's words:
+ * "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match ...".  With more than 100
+ * nodes the search stops after max(100, n * (50 - n/125) %) feasible ones, as the scheduler's
+ * numFeasibleNodesToFind does.  Ties go to the first in search order (the scheduler draws among
+ * them; a fixed choice keeps replications comparable). */
+const Node *placement_choose(Placement *placement, const PodToPlace *pod, char **message);
+
+/* One node's verdict and total score, for explanations. */
+FilterReason placement_filter(const Placement *placement, const PodToPlace *pod,
+                              const NodeState *state);
+
+void placement_add(Placement *placement, const char *node, const PlacedPod *take);
+void placement_remove(Placement *placement, const char *node, uint64_t uid);
+
+/* DaemonSet controller: node selector, required node affinity and NoSchedule/NoExecute taints. */
+bool placement_daemon_fits(const PodSpec *spec, const Node *node);

@@ -1,0 +1,125 @@
+/* Services to Pods. */
+#include "models/k8s/services.h"
+
+#include "models/k8s/api.h"
+
+
+typedef struct Services {
+    Machine base;
+    GHashTable *by_namespace; /* namespace -> GPtrArray of ApiObject * (Services) */
+    GHashTable *ready;        /* Pod uid -> ApiObject * */
+    GPtrArray *order;         /* ready Pods in the order they became ready */
+} Services;
+
+static void
+announce(const ApiObject *service, const ApiObject *pod, bool up, Actions *actions)
+{
+    const ServiceSpec *spec = service->manifest->service;
+    if (spec->selector.n == 0 || !labels_subset(&spec->selector, &pod->pod->labels)) {
+        return;
+    }
+    for (guint i = 0; i < spec->n_ports; i++) {
+        const char *name = actions_printf(actions, "svc:%s.%s:%d", service->name, service->ns,
+                                          spec->ports[i].port);
+        const char *address =
+            actions_printf(actions, "tcp:%s:%d", pod->pod_ip, spec->ports[i].target_port);
+        if (up) {
+            actions_publish(actions, name, address);
+        } else {
+            actions_withdraw(actions, name, address);
+        }
+    }
+}
+
+static void
+announce_pod(Services *services, const ApiObject *pod, bool up, Actions *actions)
+{
+    const GPtrArray *list = g_hash_table_lookup(services->by_namespace, pod->ns);
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        announce(g_ptr_array_index(list, i), pod, up, actions);
+    }
+}
+
+static void
+on_service(Services *services, const ApiEvent *event, Actions *actions)
+{
+    ApiObject *service = event->object;
+    if (event->type != WATCH_ADDED || service->manifest == NULL) {
+        return;
+    }
+    GPtrArray *list = g_hash_table_lookup(services->by_namespace, service->ns);
+    if (list == NULL) {
+        list = g_ptr_array_new_with_free_func((GDestroyNotify)api_object_unref);
+        g_hash_table_insert(services->by_namespace, g_strdup(service->ns), list);
+    }
+    g_ptr_array_add(list, api_object_ref(service));
+    for (guint i = 0; i < services->order->len; i++) {
+        const ApiObject *pod = g_ptr_array_index(services->order, i);
+        if (g_str_equal(pod->ns, service->ns)) {
+            announce(service, pod, true, actions);
+        }
+    }
+}
+
+static void
+on_pod(Services *services, const ApiEvent *event, Actions *actions)
+{
+    ApiObject *pod = event->object;
+    ApiObject *known = g_hash_table_lookup(services->ready, &pod->uid);
+    bool ready = event->type != WATCH_DELETED && pod->status.ready && !pod->deleting &&
+                 pod->pod_ip != NULL;
+    if (ready && known == NULL && g_hash_table_contains(services->by_namespace, pod->ns)) {
+        g_ptr_array_add(services->order, api_object_ref(pod));
+        g_hash_table_insert(services->ready, &pod->uid, pod);
+        announce_pod(services, pod, true, actions);
+    } else if (!ready && known != NULL) {
+        announce_pod(services, known, false, actions);
+        g_hash_table_remove(services->ready, &pod->uid);
+        g_ptr_array_remove(services->order, known);
+    }
+}
+
+static void
+step(Machine *machine, const Input *input, Actions *actions)
+{
+    Services *services = (Services *)machine;
+    if (input->kind == INPUT_START) {
+        actions_open(actions, API_ADDRESS, 1,
+                     api_query(MESSAGE_API_WATCH, OBJECT_SERVICE, NULL, NULL))
+            ->flags = CALL_PLAIN;
+        actions_open(actions, API_ADDRESS, 2, api_query(MESSAGE_API_WATCH, OBJECT_POD, NULL, NULL))
+            ->flags = CALL_PLAIN;
+    } else if (input->kind == INPUT_EVENT) {
+        const ApiEvent *event = (const ApiEvent *)input->message;
+        if (event->object->kind == OBJECT_SERVICE) {
+            on_service(services, event, actions);
+        } else {
+            on_pod(services, event, actions);
+        }
+    }
+}
+
+static void
+services_free(Machine *machine)
+{
+    Services *services = (Services *)machine;
+    g_hash_table_unref(services->ready);
+    g_hash_table_unref(services->by_namespace);
+    g_ptr_array_unref(services->order);
+    g_free(services);
+}
+
+static const MachineClass services_class = {COMPONENT_SERVICES, step, services_free};
+
+Machine *
+services_new(const ProcessInfo *info)
+{
+    Services *services = g_new0(Services, 1);
+    services->base.class = &services_class;
+    services->base.info = info;
+    services->by_namespace = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                                   (GDestroyNotify)g_ptr_array_unref);
+    services->ready = g_hash_table_new(g_int64_hash, g_int64_equal);
+    services->order = g_ptr_array_new_with_free_func((GDestroyNotify)api_object_unref);
+    return &services->base;
+}

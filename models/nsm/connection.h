@@ -1,0 +1,96 @@
+/* NSM connections and the messages that carry them (api pkg/api/networkservice/connection.proto).
+ *
+ * A Connection is what both a Request and its answer carry: the path with one segment for each
+ * hop, the service, the labels, the chosen endpoint and what the two ends of the present link
+ * need to be wired.  It is immutable once sent; each hop copies and changes its copy. */
+#pragma once
+
+#include "models/machine.h"
+#include "models/nsm/record.h"
+
+/* Token life of a segment, 10 minutes unless NSM_MAX_TOKEN_LIFETIME says otherwise (FACTS 2.4). */
+#define NSM_TOKEN_LIFETIME (600 * NSEC_PER_SEC)
+
+typedef struct PathSegment {
+    char *name;
+    char *id;
+    nsec_t expires;
+} PathSegment;
+
+/* What the two ends of a link agree on.  A link's client side says who it is, the server side
+ * answers who it is. */
+typedef struct LinkEnd {
+    char *pod;       /* "namespace/pod" whose namespace the interface goes into; NULL for tunnels */
+    char *interface; /* its name there */
+    char *node;      /* tunnels: the node at this end */
+} LinkEnd;
+
+typedef struct Connection {
+    int n_refs;
+    char *id;      /* id of the first segment: names the whole connection */
+    char *service; /* network service */
+    char *nse;     /* endpoint chosen for it; NULL until then */
+    char *payload; /* of the network service; NULL until known */
+    Labels labels; /* of the present link's client */
+    GArray *path;  /* PathSegment */
+    guint index;   /* segment of whoever sent this */
+    WireKind mechanism;
+    LinkEnd client;
+    LinkEnd server;
+    uint32_t vni;
+    char *src_ip;
+    char *dst_ip;
+} Connection;
+
+Connection *connection_new(const char *id, const char *service);
+Connection *connection_copy(const Connection *connection);
+Connection *connection_ref(Connection *connection);
+void connection_unref(Connection *connection);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, connection_unref)
+
+/* updatepath: goes one segment on, as `name`.  Keeps the next segment's id when it is already
+ * this name's (a refresh); otherwise cuts the path there and adds a new one.  The segment's token
+ * is made anew: it expires after `lifetime`. */
+void connection_advance(Connection *connection, const char *name, nsec_t now, nsec_t lifetime);
+
+/* Id of the sender's own segment: the key of per-link state at a hop. */
+const char *connection_segment_id(const Connection *connection);
+const PathSegment *connection_segment(const Connection *connection, guint index);
+/* Name of the segment after the sender's, or NULL. */
+const char *connection_next_name(const Connection *connection);
+/* The soonest expiry over all segments. */
+nsec_t connection_expires(const Connection *connection);
+
+typedef struct NsmMessage {
+    Message base; /* NSM_REQUEST, NSM_CONNECTION, NSM_CLOSE, NSM_MONITOR */
+    Connection *connection;
+} NsmMessage;
+/* weight: path segments, whose tokens the receiver's authorize element checks (FACTS 1.8) */
+Message *nsm_message(MessageType type, Connection *take_connection);
+Connection *nsm_message_connection(const Message *message);
+
+/* ---- registry ---- */
+
+typedef struct RegistryMessage {
+    Message base; /* REGISTRY_REGISTER, _UNREGISTER, _NSE */
+    NseRecord *record;
+} RegistryMessage;
+Message *registry_message(MessageType type, NseRecord *take_record);
+NseRecord *registry_message_record(const Message *message);
+
+typedef struct RegistryQuery {
+    Message base;  /* REGISTRY_FIND_NS, REGISTRY_FIND_NSE */
+    char *name;    /* NS: exact name; NSE: exact name or NULL */
+    char *service; /* NSE: substring of a service name, or NULL */
+    char *url;     /* NSE: exact, or NULL */
+} RegistryQuery;
+RegistryQuery *registry_query(MessageType type, const char *name, const char *service,
+                              const char *url);
+RegistryQuery *registry_query_copy(const RegistryQuery *query);
+
+typedef struct RegistryFound {
+    Message base;
+    GPtrArray *records;                   /* NseRecord *, references */
+    const NetworkServiceSpec *service;    /* FIND_NS: NULL when there is none */
+} RegistryFound;
+RegistryFound *registry_found_new(void);

@@ -1,0 +1,13 @@
+/* Endpoints: the last of a chain (cmd-nse-icmp-responder and like images), and the pass-through kind
+ * (cmd-nse-firewall-vpp), which is also the client of the next link (FACTS 1.1).
+ *
+ * The last endpoint gives each connection a pair of addresses from NSM_CIDR_PREFIX.  A pass-through
+ * asks its local manager for the next link with the same path continued, with its own NSM_LABELS
+ * in place of the client's, joins both interfaces in its VPP and only then answers.  Neither
+ * signals readiness: the Pod is Ready before the endpoint is registered. */
+#pragma once
+
+#include "models/machine.h"
+
+Machine *endpoint_new(const ProcessInfo *info);    /* COMPONENT_NSE */
+Machine *passthrough_new(const ProcessInfo *info); /* COMPONENT_FIREWALL */

@@ -1,0 +1,25 @@
+/* A registered endpoint, as it travels between endpoint, manager and registry and as the custom
+ * resource keeps it (api pkg/api/registry/registry.proto NetworkServiceEndpoint).
+ *
+ * Immutable once shared; references are not atomic. */
+#pragma once
+
+#include "base/nsec.h"
+#include "models/labels.h"
+
+typedef struct NseRecord NseRecord;
+struct NseRecord {
+    int n_refs;
+    char *name;
+    char **services; /* network service names, NULL-terminated */
+    Labels labels;   /* the same for every service, as NSM_LABELS gives them */
+    char *url;       /* where a Request for it goes: an address of this run */
+    nsec_t expires;  /* NSEC_NEVER: does not */
+    nsec_t registered; /* initial registration time */
+};
+
+NseRecord *nse_record_new(const char *name);
+NseRecord *nse_record_copy(const NseRecord *record);
+NseRecord *nse_record_ref(NseRecord *record);
+void nse_record_unref(NseRecord *record);
+bool nse_record_serves(const NseRecord *record, const char *service); /* exact name */

@@ -1,0 +1,285 @@
+/* How often a scenario runs, what is judged, and what is written: replications, thresholds,
+ * outputs. */
+#include "models/document.h"
+#include "models/metric.h"
+#include "models/scenario_parts.h"
+
+#include <string.h>
+
+#define DEFAULT_CONFIDENCE 0.95
+#define DEFAULT_MAX 100
+#define MAX_REPLICATIONS 1000000
+#define DEFAULT_DIRECTORY "results/${scenario}"
+
+/* ------ replications ------ */
+
+static bool
+read_seed_set(const TreeNode *node, bool *repetition, GError **error)
+{
+    const char *text = NULL;
+    if (node == NULL) {
+        return true;
+    }
+    if (!tree_read_string(node, &text, error)) {
+        return false;
+    }
+    *repetition = g_str_equal(text, "repetition");
+    if (!*repetition && !g_str_equal(text, "different")) {
+        return tree_error(error, node, VWIRE_ERROR_INVALID,
+                          "found the seedSet \"%s\"; expected repetition or different", text);
+    }
+    return true;
+}
+
+/* A share between 0 and 1, both excluded. */
+static bool
+read_share(const TreeNode *node, const char *what, double *out, GError **error)
+{
+    double share = 0;
+    if (node == NULL) {
+        return true;
+    }
+    if (!tree_read_double(node, &share, error)) {
+        return false;
+    }
+    if (!(share > 0 && share < 1)) {
+        return tree_error(error, node, VWIRE_ERROR_INVALID,
+                          "%s: found %s; expected a number between 0 and 1", what, node->text);
+    }
+    *out = share;
+    return true;
+}
+
+static bool
+read_count(const TreeNode *node, int64_t *out, GError **error)
+{
+    return node == NULL || tree_read_int(node, 1, MAX_REPLICATIONS, out, error);
+}
+
+bool
+scenario_replications_read(const TreeNode *node, ScenarioReplications *out, GError **error)
+{
+    static const char *const KEYS[] = {"count", "seedSet", "confidence", "relativePrecision",
+                                       "max",   NULL};
+    int64_t count = 1, max = DEFAULT_MAX;
+    ScenarioReplications read = {.seed_set_repetition = true, .confidence = DEFAULT_CONFIDENCE};
+    if (!tree_is_null(node) &&
+        (!tree_expect(node, TREE_MAPPING, "replications", error) ||
+         !tree_check_keys(node, KEYS, "spec.replications", error) ||
+         !read_count(tree_get(node, "count"), &count, error) ||
+         !read_count(tree_get(node, "max"), &max, error) ||
+         !read_seed_set(tree_get(node, "seedSet"), &read.seed_set_repetition, error) ||
+         !read_share(tree_get(node, "confidence"), "confidence", &read.confidence, error) ||
+         !read_share(tree_get(node, "relativePrecision"), "relativePrecision",
+                     &read.relative_precision, error))) {
+        return false;
+    }
+    if (max < count && tree_get(node, "max") != NULL) {
+        return tree_error(error, tree_get(node, "max"), VWIRE_ERROR_INVALID,
+                          "max: found %" G_GINT64_FORMAT
+                          "; expected at least the count, %" G_GINT64_FORMAT,
+                          max, count);
+    }
+    read.count = (int)count;
+    read.max = (int)MAX(max, count);
+    *out = read;
+    return true;
+}
+
+/* ------ thresholds ------ */
+
+static void
+threshold_clear(void *data)
+{
+    ScenarioThreshold *threshold = data;
+    g_free(threshold->metric);
+    g_free(threshold->text);
+    scenario_mark_clear(&threshold->mark);
+}
+
+static bool
+add_threshold(GArray *thresholds, const char *metric, const TreeNode *node, GError **error)
+{
+    const char *text = NULL;
+    Threshold parsed;
+    g_autoptr(GError) cause = NULL;
+    if (!tree_read_string(node, &text, error)) {
+        return false;
+    }
+    if (!threshold_parse(text, &parsed, &cause)) {
+        return tree_error(error, node, VWIRE_ERROR_PARSE, "%s", cause->message);
+    }
+    ScenarioThreshold threshold = {.metric = g_strdup(metric),
+                                   .text = g_strdup(text),
+                                   .threshold = parsed,
+                                   .mark = scenario_mark_of(node)};
+    g_array_append_val(thresholds, threshold);
+    return true;
+}
+
+/* All thresholds of one metric: a string or a list of them. */
+static bool
+read_metric(GArray *thresholds, const char *metric, const TreeNode *node, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(MetricKey) key = metric_key_parse(metric, &cause);
+    if (key == NULL) {
+        return tree_error_mark(error, &node->key_mark, VWIRE_ERROR_PARSE, "%s", cause->message);
+    }
+    if (node->kind == TREE_SCALAR) {
+        return add_threshold(thresholds, metric, node, error);
+    }
+    if (!tree_expect(node, TREE_SEQUENCE, metric, error)) {
+        return false;
+    }
+    if (tree_size(node) == 0) {
+        return tree_error(error, node, VWIRE_ERROR_INVALID,
+                          "%s: expected at least one threshold such as \"avg<8.5\"", metric);
+    }
+    for (guint i = 0; i < tree_size(node); i++) {
+        if (!add_threshold(thresholds, metric, tree_item(node, i), error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+scenario_thresholds_read(const TreeNode *node, Scenario *out, GError **error)
+{
+    if (tree_is_null(node)) {
+        return true;
+    }
+    if (!tree_expect(node, TREE_MAPPING, "thresholds", error)) {
+        return false;
+    }
+    g_autoptr(GArray) thresholds = g_array_new(FALSE, FALSE, sizeof(ScenarioThreshold));
+    g_array_set_clear_func(thresholds, threshold_clear);
+    for (guint i = 0; i < tree_size(node); i++) {
+        if (!read_metric(thresholds, tree_key(node, i), tree_item(node, i), error)) {
+            return false;
+        }
+    }
+    out->n_thresholds = thresholds->len;
+    out->thresholds = g_array_steal(thresholds, NULL);
+    return true;
+}
+
+/* ------ outputs ------ */
+
+/* Replaces ${scenario}; any other ${...} is an error at `at`. */
+static char *
+expand_directory(const char *text, const char *scenario, const TreeNode *at, GError **error)
+{
+    static const char VARIABLE[] = "${scenario}";
+    g_autoptr(GString) directory = g_string_new(NULL);
+    for (const char *rest = text; *rest != '\0';) {
+        if (g_str_has_prefix(rest, VARIABLE)) {
+            g_string_append(directory, scenario);
+            rest += strlen(VARIABLE);
+            continue;
+        }
+        if (g_str_has_prefix(rest, "${")) {
+            tree_error(error, at, VWIRE_ERROR_INVALID,
+                       "dir: found \"%s\"; the only variable is ${scenario}", rest);
+            return NULL;
+        }
+        g_string_append_c(directory, *rest++);
+    }
+    return g_string_free(g_steal_pointer(&directory), FALSE);
+}
+
+static bool
+read_directory(const TreeNode *outputs, Scenario *out, GError **error)
+{
+    const TreeNode *node = tree_get(outputs, "dir");
+    const char *text = DEFAULT_DIRECTORY;
+    if (node != NULL) {
+        text = document_require_string(outputs, "dir", "spec.outputs", error);
+    }
+    out->output_dir = text == NULL ? NULL : expand_directory(text, out->name, node, error);
+    return out->output_dir != NULL;
+}
+
+static bool
+read_format(const TreeNode *node, Scenario *out, GError **error)
+{
+    const char *format = NULL;
+    if (!tree_read_string(node, &format, error)) {
+        return false;
+    }
+    if (g_str_equal(format, "runs.csv")) {
+        out->output_runs = true;
+    } else if (g_str_equal(format, "events.jsonl")) {
+        out->output_events = true;
+    } else if (g_str_equal(format, "openmetrics") || g_str_equal(format, "junit.xml")) {
+        scenario_warn(out, node, "the format %s is not written by this version", format);
+    } else if (!g_str_equal(format, "summary.json")) {
+        return tree_error(error, node, VWIRE_ERROR_INVALID,
+                          "found the format \"%s\"; expected summary.json, runs.csv, events.jsonl, "
+                          "openmetrics or junit.xml",
+                          format);
+    }
+    return true;
+}
+
+static bool
+read_formats(const TreeNode *formats, Scenario *out, GError **error)
+{
+    if (tree_is_null(formats)) {
+        out->output_runs = true;
+        out->output_events = true;
+        return true;
+    }
+    if (!tree_expect(formats, TREE_SEQUENCE, "formats", error)) {
+        return false;
+    }
+    for (guint i = 0; i < tree_size(formats); i++) {
+        if (!read_format(tree_item(formats, i), out, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Read for its unit; only the format openmetrics would use it. */
+static bool
+read_scrape_interval(const TreeNode *node, Scenario *out, GError **error)
+{
+    nsec_t interval = 0;
+    if (node == NULL) {
+        return true;
+    }
+    if (!tree_read_duration(node, &interval, error)) {
+        return false;
+    }
+    if (interval == 0) {
+        return tree_error(error, node, VWIRE_ERROR_INVALID,
+                          "scrapeInterval: found %s; expected more than 0", node->text);
+    }
+    scenario_warn(out, node, "scrapeInterval has no effect in this version");
+    return true;
+}
+
+bool
+scenario_outputs_read(const TreeNode *node, Scenario *out, GError **error)
+{
+    static const char *const KEYS[] = {"dir", "formats", "scrapeInterval", NULL};
+    if (!tree_is_null(node) && (!tree_expect(node, TREE_MAPPING, "outputs", error) ||
+                                !tree_check_keys(node, KEYS, "spec.outputs", error))) {
+        return false;
+    }
+    return read_directory(node, out, error) &&
+           read_formats(tree_get(node, "formats"), out, error) &&
+           read_scrape_interval(tree_get(node, "scrapeInterval"), out, error);
+}
+
+void
+scenario_outcome_clear(Scenario *scenario)
+{
+    for (guint i = 0; i < scenario->n_thresholds; i++) {
+        threshold_clear(&scenario->thresholds[i]);
+    }
+    g_clear_pointer(&scenario->thresholds, g_free);
+    g_clear_pointer(&scenario->output_dir, g_free);
+}

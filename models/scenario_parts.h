@@ -1,0 +1,32 @@
+/* The scenario reader's parts, one file each; private to models/scenario*.c.  Each reads one
+ * subtree of the document into the scenario, which owns what was read even when a later part
+ * fails.  A node that is absent (NULL or null) leaves the defaults. */
+#pragma once
+
+#include "models/scenario.h"
+
+/* scenario_cluster.c: spec.cluster, required. */
+bool scenario_cluster_read(const TreeNode *cluster, Scenario *out, GError **error);
+void scenario_cluster_clear(Scenario *scenario);
+
+/* scenario_outcome.c: how often to run, what to judge, what to write. */
+bool scenario_replications_read(const TreeNode *node, ScenarioReplications *out, GError **error);
+bool scenario_thresholds_read(const TreeNode *node, Scenario *out, GError **error);
+bool scenario_outputs_read(const TreeNode *node, Scenario *out, GError **error);
+void scenario_outcome_clear(Scenario *scenario);
+
+/* scenario_read.c: what the parts share. */
+
+/* A node's mark with its own reference to the file's name; cleared by the second function. */
+TreeMark scenario_mark_of(const TreeNode *node);
+void scenario_mark_clear(TreeMark *mark);
+
+/* The text of any scalar that is not null: quantities, rates. */
+bool scenario_read_text(const TreeNode *node, const char *what, const char **out, GError **error);
+
+/* A mapping of strings, added to `out`. */
+bool scenario_read_labels(const TreeNode *node, const char *what, Labels *out, GError **error);
+
+/* Adds "file:line:column: message" to the warnings. */
+void scenario_warn(Scenario *scenario, const TreeNode *at, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);

@@ -1,0 +1,63 @@
+/* Small readers that the scenario's parts share. */
+#include "models/scenario_parts.h"
+
+TreeMark
+scenario_mark_of(const TreeNode *node)
+{
+    TreeMark mark = node->mark;
+    if (mark.file != NULL) {
+        mark.file = g_ref_string_acquire(mark.file);
+    }
+    return mark;
+}
+
+void
+scenario_mark_clear(TreeMark *mark)
+{
+    g_clear_pointer(&mark->file, g_ref_string_release);
+}
+
+bool
+scenario_read_text(const TreeNode *node, const char *what, const char **out, GError **error)
+{
+    if (!tree_expect(node, TREE_SCALAR, what, error)) {
+        return false;
+    }
+    if (tree_is_null(node) || *node->text == '\0') {
+        return tree_error(error, node, VWIRE_ERROR_PARSE, "%s: found nothing; expected a value",
+                          what);
+    }
+    *out = node->text;
+    return true;
+}
+
+bool
+scenario_read_labels(const TreeNode *node, const char *what, Labels *out, GError **error)
+{
+    if (tree_is_null(node)) {
+        return true;
+    }
+    if (!tree_expect(node, TREE_MAPPING, what, error)) {
+        return false;
+    }
+    for (guint i = 0; i < tree_size(node); i++) {
+        const char *value = NULL;
+        if (!tree_read_string(tree_item(node, i), &value, error)) {
+            return false;
+        }
+        labels_set(out, tree_key(node, i), value);
+    }
+    return true;
+}
+
+void
+scenario_warn(Scenario *scenario, const TreeNode *at, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *message = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_autoptr(GError) line = NULL; /* the mark is written as in an error */
+    tree_error(&line, at, VWIRE_ERROR_UNSUPPORTED, "%s", message);
+    g_ptr_array_add(scenario->warnings, g_strdup(line->message));
+}

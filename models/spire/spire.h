@@ -1,0 +1,66 @@
+/* SPIRE: how a workload gets its identity (FACTS 3.8).
+ *
+ *   Pod bound -> registrar (watch) -> entry in the server -> the server's entry cache, rebuilt
+ *   every 5 s -> the agent's sync, every 5 s +-10 % -> signed SVID -> the workload's next attempt
+ *   (at 0, 1, 3, 6, 10, 15, 21 s), after the agent has attested it through the kubelet.
+ *
+ * With identity mode `static-entry` entries exist beforehand per (namespace, service account), as
+ * `spire-server entry create` makes them, and only attestation remains. */
+#pragma once
+
+#include "models/machine.h"
+
+#define SPIRE_LABEL "spiffe.io/spiffe-id"
+#define SPIRE_SERVER_PORT "8081"
+
+/* SPIRE_ENTRY (registrar to server), SPIRE_FETCH (workload to agent). */
+typedef struct SpireMessage {
+    Message base;
+    uint64_t pod_uid;
+    char *pod_key; /* "namespace/name" */
+    char *node;    /* parent of the entry */
+    guint container;
+} SpireMessage;
+SpireMessage *spire_message(MessageType type, uint64_t pod_uid, const char *pod_key,
+                            const char *node);
+
+/* SPIRE_SYNC: what this node's agent may issue, changed since `known`. */
+typedef struct SpireSync {
+    Message base;
+    char *node;
+    guint known; /* how many entries the agent has already been given */
+} SpireSync;
+
+typedef struct SpireEntries {
+    Message base;
+    GArray *uids; /* uint64_t: new entries, in order */
+} SpireEntries;
+
+/* SPIRE_SVID. */
+typedef struct SpireSvid {
+    Message base;
+    nsec_t expires;
+} SpireSvid;
+
+Machine *spire_server_new(const ProcessInfo *info);
+Machine *spire_registrar_new(const ProcessInfo *info);
+Machine *spire_agent_new(const ProcessInfo *info);
+Machine *wait_for_it_new(const ProcessInfo *info);
+
+/* ---- the workload's side: embedded in every machine that needs an SVID ---- */
+
+/* go-spiffe's X509Source: attempts with a linear back-off, for ever.  The owner forwards inputs
+ * whose tag is SVID_TAG; `svid_step` returns true when the SVID has just arrived. */
+#define SVID_TAG UINT64_C(0xfffffffffffffff1)
+
+typedef struct Svid {
+    char *address; /* the agent's socket */
+    int attempts;
+    bool received;
+    nsec_t expires;
+} Svid;
+
+void svid_init(Svid *svid, const ProcessInfo *info);
+void svid_clear(Svid *svid);
+void svid_begin(Svid *svid, const ProcessInfo *info, Actions *actions);
+bool svid_step(Svid *svid, const ProcessInfo *info, const Input *input, Actions *actions);

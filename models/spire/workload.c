@@ -1,0 +1,85 @@
+/* A workload's attempts to get its SVID (go-spiffe v2.0.0 workloadapi/backoff.go: linear). */
+#include "models/spire/spire.h"
+
+static void
+clear_message(Message *message)
+{
+    SpireMessage *spire = (SpireMessage *)message;
+    g_free(spire->pod_key);
+    g_free(spire->node);
+}
+
+SpireMessage *
+spire_message(MessageType type, uint64_t pod_uid, const char *pod_key, const char *node)
+{
+    SpireMessage *message = message_new(type, sizeof *message, clear_message);
+    message->pod_uid = pod_uid;
+    message->pod_key = g_strdup(pod_key);
+    message->node = g_strdup(node);
+    return message;
+}
+
+void
+svid_init(Svid *svid, const ProcessInfo *info)
+{
+    *svid = (Svid){0};
+    g_autofree char *url =
+        process_env(info, "SPIFFE_ENDPOINT_SOCKET", "unix:///run/spire/sockets/agent.sock");
+    svid->address = process_address(info, url);
+}
+
+void
+svid_clear(Svid *svid)
+{
+    g_clear_pointer(&svid->address, g_free);
+}
+
+static void
+attempt(Svid *svid, const ProcessInfo *info, Actions *actions)
+{
+    svid->attempts++;
+    SpireMessage *fetch = spire_message(MESSAGE_SPIRE_FETCH, info->pod_uid, info->pod_key, NULL);
+    fetch->container = info->container_index;
+    actions_call(actions, svid->address, SVID_TAG, fetch)->flags = CALL_PLAIN;
+}
+
+void
+svid_begin(Svid *svid, const ProcessInfo *info, Actions *actions)
+{
+    attempt(svid, info, actions);
+}
+
+static void
+retry_later(Svid *svid, const ProcessInfo *info, const char *why, Actions *actions)
+{
+    nsec_t step = calibration_nsec(info->calibration, PARAMETER_SPIRE_RETRY_STEP);
+    nsec_t max = calibration_nsec(info->calibration, PARAMETER_SPIRE_RETRY_MAX);
+    actions_trace_value(actions, TRACE_IDENTITY_REFUSED, info->pod_key,
+                        actions_string(actions, why), svid->attempts);
+    actions_timer(actions, SVID_TAG, MIN(step * svid->attempts, max));
+}
+
+bool
+svid_step(Svid *svid, const ProcessInfo *info, const Input *input, Actions *actions)
+{
+    switch ((int)input->kind) {
+    case INPUT_TIMER:
+        attempt(svid, info, actions);
+        return false;
+    case INPUT_FAILURE:
+        retry_later(svid, info, failure_text(input->failure), actions);
+        return false;
+    case INPUT_REPLY:
+        if (input->message->type != MESSAGE_SPIRE_SVID) {
+            retry_later(svid, info, message_error_text(input->message), actions);
+            return false;
+        }
+        svid->received = true;
+        svid->expires = ((const SpireSvid *)input->message)->expires;
+        actions_trace_value(actions, TRACE_IDENTITY_RECEIVED, info->pod_key,
+                            actions_string(actions, info->container->name), svid->attempts);
+        return true;
+    default:
+        return false;
+    }
+}

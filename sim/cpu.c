@@ -1,0 +1,312 @@
+/* Processor sharing under CFS bandwidth control. */
+#include "sim/cpu.h"
+
+#include <math.h>
+
+#define EPSILON 0.5 /* half a nanosecond of CPU time counts as nothing */
+
+struct CpuNode {
+    Engine *engine;
+    double cores;
+    nsec_t phase;
+    guint n_running; /* jobs that may run now */
+    double rate;     /* share of a core that each of them gets */
+    GPtrArray *groups; /* those with running jobs */
+};
+
+struct CpuGroup {
+    Event event;
+    CpuNode *node;
+    double quota;
+    nsec_t period;
+    double attained;  /* service that each job present since the start would have got */
+    double remaining; /* of the quota in this period */
+    nsec_t period_end;
+    nsec_t updated;
+    bool throttled;
+    bool listed; /* in node->groups */
+    GPtrArray *jobs; /* heap by finish, then address-free order of arrival */
+    CpuUsage usage;
+};
+
+/* ---- heap of jobs ---- */
+
+static CpuJob *
+job_at(const CpuGroup *group, guint i)
+{
+    return g_ptr_array_index(group->jobs, i);
+}
+
+static void
+place(CpuGroup *group, guint i, CpuJob *job)
+{
+    g_ptr_array_index(group->jobs, i) = job;
+    job->index = i;
+}
+
+static void
+sift_up(CpuGroup *group, guint i)
+{
+    CpuJob *job = job_at(group, i);
+    while (i > 0 && job_at(group, (i - 1) / 2)->finish > job->finish) {
+        place(group, i, job_at(group, (i - 1) / 2));
+        i = (i - 1) / 2;
+    }
+    place(group, i, job);
+}
+
+static void
+sift_down(CpuGroup *group, guint i)
+{
+    CpuJob *job = job_at(group, i);
+    for (;;) {
+        guint child = 2 * i + 1;
+        if (child >= group->jobs->len) {
+            break;
+        }
+        if (child + 1 < group->jobs->len &&
+            job_at(group, child + 1)->finish < job_at(group, child)->finish) {
+            child++;
+        }
+        if (job_at(group, child)->finish >= job->finish) {
+            break;
+        }
+        place(group, i, job_at(group, child));
+        i = child;
+    }
+    place(group, i, job);
+}
+
+static void
+heap_remove(CpuGroup *group, guint i)
+{
+    CpuJob *last = job_at(group, group->jobs->len - 1);
+    g_ptr_array_set_size(group->jobs, (gint)group->jobs->len - 1);
+    if (i < group->jobs->len) {
+        place(group, i, last);
+        sift_up(group, i);
+        sift_down(group, last->index);
+    }
+}
+
+/* ---- time ---- */
+
+static void
+account(CpuGroup *group, nsec_t now)
+{
+    double elapsed = (double)(now - group->updated);
+    group->updated = now;
+    if (group->jobs->len == 0 || elapsed <= 0) {
+        return;
+    }
+    if (group->throttled) {
+        group->usage.throttled += elapsed;
+        return;
+    }
+    double service = elapsed * group->node->rate;
+    double used = service * group->jobs->len;
+    group->attained += service;
+    group->usage.used += used;
+    group->remaining -= used;
+}
+
+static void
+refill(CpuGroup *group, nsec_t now)
+{
+    if (group->quota <= 0 || now < group->period_end) {
+        return;
+    }
+    nsec_t into = (now - group->node->phase) % group->period;
+    group->period_end = now - (into < 0 ? into + group->period : into) + group->period;
+    group->remaining = group->quota;
+}
+
+static void
+schedule(CpuGroup *group, nsec_t now)
+{
+    Engine *engine = group->node->engine;
+    if (group->jobs->len == 0) {
+        engine_cancel(engine, &group->event);
+        return;
+    }
+    if (group->throttled) {
+        engine_reschedule(engine, &group->event, group->period_end);
+        return;
+    }
+    double rate = group->node->rate;
+    double wait = (job_at(group, 0)->finish - group->attained) / rate;
+    if (group->quota > 0) {
+        wait = MIN(wait, group->remaining / (rate * group->jobs->len));
+    }
+    nsec_t at = now + (nsec_t)ceil(MAX(wait, 0));
+    if (group->quota > 0) {
+        at = MIN(at, group->period_end);
+    }
+    engine_reschedule(engine, &group->event, at);
+}
+
+/* ---- the node's cores ---- */
+
+static void
+set_running(CpuNode *node, guint n_running, nsec_t now)
+{
+    node->n_running = n_running;
+    double rate = n_running <= node->cores ? 1.0 : node->cores / n_running;
+    if (rate == node->rate) {
+        return;
+    }
+    for (guint i = 0; i < node->groups->len; i++) {
+        account(g_ptr_array_index(node->groups, i), now);
+    }
+    node->rate = rate;
+    for (guint i = 0; i < node->groups->len; i++) {
+        schedule(g_ptr_array_index(node->groups, i), now);
+    }
+}
+
+static guint
+n_runnable(const CpuGroup *group)
+{
+    return group->throttled ? 0 : group->jobs->len;
+}
+
+/* After any change of a group: what runs on the node, and when the group is next heard of. */
+static void
+settle(CpuGroup *group, guint runnable_before, nsec_t now)
+{
+    CpuNode *node = group->node;
+    bool active = group->jobs->len > 0;
+    if (active && !group->listed) {
+        g_ptr_array_add(node->groups, group);
+    } else if (!active && group->listed) {
+        g_ptr_array_remove_fast(node->groups, group);
+    }
+    group->listed = active;
+    set_running(node, node->n_running - runnable_before + n_runnable(group), now);
+    schedule(group, now);
+}
+
+static void
+on_event(Engine *engine, Event *event)
+{
+    CpuGroup *group = (CpuGroup *)((char *)event - offsetof(CpuGroup, event));
+    nsec_t now = engine_now(engine);
+    guint before = n_runnable(group);
+    account(group, now);
+    if (group->quota > 0 && now >= group->period_end) {
+        refill(group, now);
+        group->throttled = false;
+    }
+    g_autoptr(GPtrArray) done = NULL;
+    while (group->jobs->len > 0 && job_at(group, 0)->finish <= group->attained + EPSILON) {
+        CpuJob *job = job_at(group, 0);
+        heap_remove(group, 0);
+        job->group = NULL;
+        if (done == NULL) {
+            done = g_ptr_array_new();
+        }
+        g_ptr_array_add(done, job);
+    }
+    if (group->quota > 0 && !group->throttled && group->jobs->len > 0 &&
+        group->remaining <= EPSILON) {
+        group->throttled = true;
+        group->usage.periods++;
+    }
+    settle(group, before, now);
+    for (guint i = 0; done != NULL && i < done->len; i++) {
+        CpuJob *job = g_ptr_array_index(done, i);
+        job->done(job);
+    }
+}
+
+/* ---- interface ---- */
+
+CpuNode *
+cpu_node_new(Engine *engine, double cores, nsec_t phase)
+{
+    CpuNode *node = g_new0(CpuNode, 1);
+    node->engine = engine;
+    node->cores = cores;
+    node->phase = phase;
+    node->rate = 1;
+    node->groups = g_ptr_array_new();
+    return node;
+}
+
+void
+cpu_node_free(CpuNode *node)
+{
+    g_ptr_array_unref(node->groups);
+    g_free(node);
+}
+
+CpuGroup *
+cpu_group_new(CpuNode *node, nsec_t quota, nsec_t period)
+{
+    CpuGroup *group = g_new0(CpuGroup, 1);
+    group->node = node;
+    group->quota = (double)quota;
+    group->period = period;
+    group->updated = engine_now(node->engine);
+    group->jobs = g_ptr_array_new();
+    event_init(&group->event, on_event, 0);
+    return group;
+}
+
+void
+cpu_group_free(CpuGroup *group)
+{
+    nsec_t now = engine_now(group->node->engine);
+    account(group, now);
+    guint before = n_runnable(group);
+    for (guint i = 0; i < group->jobs->len; i++) {
+        job_at(group, i)->group = NULL;
+    }
+    g_ptr_array_set_size(group->jobs, 0);
+    group->throttled = false;
+    settle(group, before, now);
+    g_ptr_array_unref(group->jobs);
+    g_free(group);
+}
+
+void
+cpu_submit(CpuGroup *group, CpuJob *job, nsec_t demand)
+{
+    nsec_t now = engine_now(group->node->engine);
+    guint before = n_runnable(group);
+    account(group, now);
+    if (group->jobs->len == 0) {
+        group->throttled = group->throttled && now < group->period_end;
+        refill(group, now);
+    }
+    if (group->quota > 0 && group->remaining <= EPSILON) {
+        group->throttled = true;
+    }
+    job->group = group;
+    job->finish = group->attained + (double)demand;
+    g_ptr_array_add(group->jobs, job);
+    sift_up(group, group->jobs->len - 1);
+    settle(group, before, now);
+}
+
+void
+cpu_cancel(CpuJob *job)
+{
+    CpuGroup *group = job->group;
+    if (group == NULL) {
+        return;
+    }
+    nsec_t now = engine_now(group->node->engine);
+    guint before = n_runnable(group);
+    account(group, now);
+    heap_remove(group, job->index);
+    job->group = NULL;
+    settle(group, before, now);
+}
+
+CpuUsage
+cpu_group_usage(CpuGroup *group)
+{
+    account(group, engine_now(group->node->engine));
+    return group->usage;
+}

@@ -1,0 +1,42 @@
+/* CPU time in virtual time: containers under CFS quotas on the cores of their node (FACTS 4).
+ *
+ * A group is a container.  Its jobs each use at most one core; all jobs of a node share its cores
+ * equally when there are more jobs than cores (processor sharing).  A group with a quota may use
+ * quota * period of CPU time in each period; when that is spent all its jobs stop until the
+ * period ends.  Before Linux 6.4 the periods of all groups of a host end at the same instants:
+ * `phase` is the host's.
+ *
+ * One event per group: the next completion, the end of the quota, or the end of the period. */
+#pragma once
+
+#include "sim/engine.h"
+
+typedef struct CpuNode CpuNode;
+typedef struct CpuGroup CpuGroup;
+typedef struct CpuJob CpuJob;
+
+/* Embedded by whoever needs CPU time; `done` is called when it has been used, and may free it. */
+struct CpuJob {
+    void (*done)(CpuJob *job);
+    CpuGroup *group;  /* NULL when it is not running */
+    double finish;    /* attained service of the group at which it is done */
+    guint index;      /* place in the group's heap */
+};
+
+typedef struct CpuUsage {
+    double used;      /* ns of CPU time */
+    uint64_t periods; /* periods in which the quota was spent */
+    double throttled; /* ns during which jobs waited for a new period */
+} CpuUsage;
+
+CpuNode *cpu_node_new(Engine *engine, double cores, nsec_t phase);
+void cpu_node_free(CpuNode *node);
+
+/* quota: ns of CPU time in each period; 0: unlimited. */
+CpuGroup *cpu_group_new(CpuNode *node, nsec_t quota, nsec_t period);
+/* Drops the jobs: their `done` is not called. */
+void cpu_group_free(CpuGroup *group);
+
+void cpu_submit(CpuGroup *group, CpuJob *job, nsec_t demand);
+void cpu_cancel(CpuJob *job); /* does nothing when the job is not running */
+CpuUsage cpu_group_usage(CpuGroup *group);

@@ -1,0 +1,367 @@
+/* Ports, wires, cross-connects and tunnels as a graph. */
+#include "sim/dataplane.h"
+
+#include <string.h>
+
+#define MAX_HOPS 1000
+
+typedef struct Port Port;
+struct Port {
+    char *name;
+    char *owner; /* "namespace/pod" */
+    WireKind wire_kind;
+    bool in_pod; /* a Pod's end, not a forwarder's */
+    Port *wire;     /* the other end of the wire */
+    Port *xconnect; /* joined inside the owner */
+    char *tunnel;   /* key of the tunnel: both nodes and the VNI */
+    char *where;    /* tunnels: "a -> b" */
+};
+
+typedef struct Plane {
+    DataPlane base;
+    Engine *engine;
+    const Calibration *calibration;
+    uint64_t seed;
+    uint32_t replication;
+    DataPlaneDone done;
+    void *data;
+    GHashTable *ports;   /* name -> Port */
+    GHashTable *owners;  /* owner -> GPtrArray of Port */
+    GHashTable *tunnels; /* key -> Port *[2] */
+    GHashTable *pending; /* Pending set */
+} Plane;
+
+typedef struct Pending {
+    Event event;
+    Plane *plane;
+    DataPlaneOp op; /* with strings of its own */
+} Pending;
+
+typedef struct Tunnel {
+    Port *ends[2];
+} Tunnel;
+
+/* ---- ports ---- */
+
+static void
+port_free(void *data)
+{
+    Port *port = data;
+    g_free(port->name);
+    g_free(port->owner);
+    g_free(port->tunnel);
+    g_free(port->where);
+    g_free(port);
+}
+
+static void
+leave_tunnel(Plane *plane, Port *port)
+{
+    Tunnel *tunnel =
+        port->tunnel != NULL ? g_hash_table_lookup(plane->tunnels, port->tunnel) : NULL;
+    for (int i = 0; tunnel != NULL && i < 2; i++) {
+        if (tunnel->ends[i] == port) {
+            tunnel->ends[i] = NULL;
+        }
+    }
+}
+
+static void
+remove_port(Plane *plane, Port *port)
+{
+    if (port->wire != NULL) {
+        port->wire->wire = NULL;
+    }
+    if (port->xconnect != NULL) {
+        port->xconnect->xconnect = NULL;
+    }
+    leave_tunnel(plane, port);
+    GPtrArray *owned = g_hash_table_lookup(plane->owners, port->owner);
+    g_ptr_array_remove_fast(owned, port);
+    g_hash_table_remove(plane->ports, port->name);
+}
+
+static Port *
+obtain_port(Plane *plane, const char *name, const char *owner, bool in_pod)
+{
+    Port *port = g_hash_table_lookup(plane->ports, name);
+    if (port != NULL) {
+        return port;
+    }
+    port = g_new0(Port, 1);
+    port->name = g_strdup(name);
+    port->owner = g_strdup(owner);
+    port->in_pod = in_pod;
+    g_hash_table_insert(plane->ports, port->name, port);
+    GPtrArray *owned = g_hash_table_lookup(plane->owners, owner);
+    if (owned == NULL) {
+        owned = g_ptr_array_new();
+        g_hash_table_insert(plane->owners, g_strdup(owner), owned);
+    }
+    g_ptr_array_add(owned, port);
+    return port;
+}
+
+static void
+join_wire(Port *a, Port *b, WireKind kind)
+{
+    if (a->wire != NULL) {
+        a->wire->wire = NULL;
+    }
+    if (b->wire != NULL) {
+        b->wire->wire = NULL;
+    }
+    a->wire = b;
+    b->wire = a;
+    a->wire_kind = b->wire_kind = kind;
+}
+
+/* The Pod that "namespace/pod/interface" names. */
+static char *
+pod_of_port(const char *port)
+{
+    const char *slash = strrchr(port, '/');
+    return slash != NULL ? g_strndup(port, (gsize)(slash - port)) : g_strdup(port);
+}
+
+/* ---- operations ---- */
+
+static void
+create_tunnel(Plane *plane, const DataPlaneOp *op)
+{
+    bool ordered = strcmp(op->node, op->peer_node) < 0;
+    g_autofree char *key =
+        g_strdup_printf("%s|%s|%u", ordered ? op->node : op->peer_node,
+                        ordered ? op->peer_node : op->node, op->vni);
+    Port *port = obtain_port(plane, op->port, op->owner, false);
+    leave_tunnel(plane, port);
+    Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, key);
+    if (tunnel == NULL) {
+        tunnel = g_new0(Tunnel, 1);
+        g_hash_table_insert(plane->tunnels, g_strdup(key), tunnel);
+    }
+    tunnel->ends[ordered ? 0 : 1] = port;
+    g_free(port->tunnel);
+    port->tunnel = g_steal_pointer(&key);
+    port->wire_kind = op->wire;
+    g_free(port->where);
+    port->where = g_strdup_printf("%s -> %s", op->node, op->peer_node);
+}
+
+/* NULL, or why it cannot be done. */
+static const char *
+cross_connect(Plane *plane, const DataPlaneOp *op)
+{
+    bool in_pod = g_str_has_prefix(op->port, op->owner) &&
+                  strchr(op->port + strlen(op->owner) + 1, '/') == NULL;
+    Port *a = in_pod ? obtain_port(plane, op->port, op->owner, true)
+                     : g_hash_table_lookup(plane->ports, op->port);
+    Port *b = in_pod ? obtain_port(plane, op->peer, op->owner, true)
+                     : g_hash_table_lookup(plane->ports, op->peer);
+    if (a == NULL || b == NULL) {
+        return "cross-connect: no such interface";
+    }
+    if (!g_str_equal(a->owner, b->owner)) {
+        return "cross-connect: the interfaces belong to different owners";
+    }
+    a->xconnect = b;
+    b->xconnect = a;
+    return NULL;
+}
+
+static const char *
+perform_now(Plane *plane, const DataPlaneOp *op)
+{
+    switch (op->kind) {
+    case DATAPLANE_CREATE_INTERFACE:
+        join_wire(obtain_port(plane, op->port, op->owner, false),
+                  obtain_port(plane, op->pod_port, op->pod, true), op->wire);
+        return NULL;
+    case DATAPLANE_CREATE_DIRECT: {
+        g_autofree char *peer_pod = pod_of_port(op->peer);
+        join_wire(obtain_port(plane, op->pod_port, op->pod, true),
+                  obtain_port(plane, op->peer, peer_pod, true), op->wire);
+        return NULL;
+    }
+    case DATAPLANE_CREATE_TUNNEL:
+        create_tunnel(plane, op);
+        return NULL;
+    case DATAPLANE_CROSS_CONNECT:
+        return cross_connect(plane, op);
+    case DATAPLANE_REMOVE: {
+        Port *port = g_hash_table_lookup(plane->ports, op->port);
+        if (port != NULL) {
+            remove_port(plane, port);
+        }
+        return NULL;
+    }
+    }
+    return "unknown operation";
+}
+
+static void
+pending_free(void *data)
+{
+    Pending *pending = data;
+    g_free((char *)pending->op.owner);
+    g_free((char *)pending->op.node);
+    g_free((char *)pending->op.port);
+    g_free((char *)pending->op.pod);
+    g_free((char *)pending->op.pod_port);
+    g_free((char *)pending->op.peer);
+    g_free((char *)pending->op.peer_node);
+    g_free(pending);
+}
+
+static void
+on_due(Engine *engine, Event *event)
+{
+    (void)engine;
+    Pending *pending = (Pending *)((char *)event - offsetof(Pending, event));
+    Plane *plane = pending->plane;
+    const char *error = perform_now(plane, &pending->op);
+    uint64_t token = pending->op.token;
+    g_hash_table_remove(plane->pending, pending);
+    plane->done(plane->data, token, error);
+}
+
+static CalibrationParameter
+duration_of(DataPlaneOpKind kind)
+{
+    switch (kind) {
+    case DATAPLANE_CREATE_INTERFACE:
+    case DATAPLANE_CREATE_DIRECT:
+    case DATAPLANE_REMOVE:
+        return PARAMETER_VPP_INTERFACE;
+    case DATAPLANE_CREATE_TUNNEL:
+        return PARAMETER_VPP_TUNNEL;
+    case DATAPLANE_CROSS_CONNECT:
+        break;
+    }
+    return PARAMETER_VPP_XCONNECT;
+}
+
+static bool
+perform(DataPlane *base, const DataPlaneOp *op, GError **error)
+{
+    Plane *plane = (Plane *)base;
+    bool needs_pod = op->kind == DATAPLANE_CREATE_INTERFACE || op->kind == DATAPLANE_CREATE_DIRECT;
+    if (needs_pod && op->pod_port == NULL) {
+        return error_set(error, VWIRE_ERROR_INVALID, "create interface: no Pod given");
+    }
+    Pending *pending = g_new0(Pending, 1);
+    pending->plane = plane;
+    pending->op = *op;
+    pending->op.owner = g_strdup(op->owner);
+    pending->op.node = g_strdup(op->node);
+    pending->op.port = g_strdup(op->port);
+    pending->op.pod = g_strdup(op->pod);
+    pending->op.pod_port = g_strdup(op->pod_port);
+    pending->op.peer = g_strdup(op->peer);
+    pending->op.peer_node = g_strdup(op->peer_node);
+    g_hash_table_add(plane->pending, pending);
+    event_init(&pending->event, on_due, 0);
+    RandomStream random; /* one for each port: other operations do not disturb it */
+    random_stream_init(&random, plane->seed, plane->replication,
+                       op->port != NULL ? op->port : op->pod_port, "data-plane operation");
+    nsec_t delay =
+        dist_draw_nsec(&plane->calibration->parameters[duration_of(op->kind)], &random);
+    engine_schedule(plane->engine, &pending->event, engine_now(plane->engine) + delay);
+    return true;
+}
+
+/* ---- walking ---- */
+
+static void
+add_hop(GArray *hops, DataPlaneHopKind kind, const char *owner, const Port *in, const Port *out)
+{
+    DataPlaneHop hop = {.kind = kind,
+                        .owner = g_strdup(owner),
+                        .port_in = in != NULL ? g_strdup(in->name) : NULL,
+                        .port_out = out != NULL ? g_strdup(out->name) : NULL,
+                        .wire = in != NULL ? in->wire_kind : out->wire_kind};
+    g_array_append_val(hops, hop);
+}
+
+static Port *
+tunnel_peer(Plane *plane, const Port *port)
+{
+    const Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, port->tunnel);
+    if (tunnel == NULL) {
+        return NULL;
+    }
+    return tunnel->ends[0] == port ? tunnel->ends[1] : tunnel->ends[0];
+}
+
+static GArray *
+walk(DataPlane *base, const char *pod_port)
+{
+    Plane *plane = (Plane *)base;
+    GArray *hops = g_array_new(false, false, sizeof(DataPlaneHop));
+    g_array_set_clear_func(hops, (GDestroyNotify)dataplane_hop_clear);
+    Port *start = g_hash_table_lookup(plane->ports, pod_port);
+    if (start == NULL) {
+        return hops;
+    }
+    add_hop(hops, HOP_POD, start->owner, NULL, start);
+    for (Port *in = start->wire; in != NULL && hops->len < MAX_HOPS;) {
+        Port *out = in->xconnect;
+        add_hop(hops, in->in_pod ? HOP_POD : HOP_FORWARDER, in->owner, in, out);
+        if (out != NULL && out->tunnel != NULL) {
+            add_hop(hops, HOP_TUNNEL, out->where, out, NULL);
+            in = tunnel_peer(plane, out);
+        } else {
+            in = out != NULL ? out->wire : NULL;
+        }
+    }
+    return hops;
+}
+
+static void
+plane_free(DataPlane *base)
+{
+    Plane *plane = (Plane *)base;
+    GHashTableIter iter;
+    void *key;
+    g_hash_table_iter_init(&iter, plane->pending);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        engine_cancel(plane->engine, &((Pending *)key)->event);
+    }
+    g_hash_table_unref(plane->pending);
+    g_hash_table_unref(plane->tunnels);
+    g_hash_table_unref(plane->owners);
+    g_hash_table_unref(plane->ports);
+    g_free(plane);
+}
+
+static const DataPlaneClass plane_class = {perform, walk, plane_free};
+
+DataPlane *
+sim_dataplane_new(Engine *engine, const Calibration *calibration, uint64_t seed,
+                  uint32_t replication, DataPlaneDone done, void *data)
+{
+    Plane *plane = g_new0(Plane, 1);
+    plane->base.class = &plane_class;
+    plane->engine = engine;
+    plane->calibration = calibration;
+    plane->seed = seed;
+    plane->replication = replication;
+    plane->done = done;
+    plane->data = data;
+    plane->ports = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, port_free);
+    plane->owners = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                          (GDestroyNotify)g_ptr_array_unref);
+    plane->tunnels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    plane->pending = g_hash_table_new_full(NULL, NULL, pending_free, NULL);
+    return &plane->base;
+}
+
+void
+sim_dataplane_remove_owner(DataPlane *base, const char *owner)
+{
+    Plane *plane = (Plane *)base;
+    const GPtrArray *owned = g_hash_table_lookup(plane->owners, owner);
+    while (owned != NULL && owned->len > 0) {
+        remove_port(plane, g_ptr_array_index(owned, owned->len - 1));
+    }
+}

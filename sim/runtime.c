@@ -1,0 +1,270 @@
+/* The container runtime and the CNI of each node, in virtual time.
+ *
+ * Sandboxes take the runtime's time and, unless the Pod uses the host's network, their turn at the
+ * node's CNI plugin; a container is created, started, and then its process runs.  Stopping sends
+ * INPUT_STOP and, when the grace period is over, ends the process. */
+#include "sim/world_types.h"
+
+#include "sim/dataplane.h"
+
+
+typedef struct RuntimeTask {
+    Event event;
+    World *world;
+    Process *kubelet;
+    WorldNode *node;
+    uint64_t tag;
+    RuntimeOp op; /* strings below are its own */
+    char *ns, *pod, *pod_ip;
+} RuntimeTask;
+
+static char *
+container_key(uint64_t uid, guint container)
+{
+    return g_strdup_printf("container:%" G_GUINT64_FORMAT "/%u", uid, container);
+}
+
+static void
+task_free(void *data)
+{
+    RuntimeTask *task = data;
+    engine_cancel(task->world->engine, &task->event);
+    g_free(task->ns);
+    g_free(task->pod);
+    g_free(task->pod_ip);
+    g_free(task);
+}
+
+static void
+finish(RuntimeTask *task)
+{
+    Process *kubelet = task->kubelet;
+    Input input = {.kind = INPUT_RUNTIME, .tag = task->tag};
+    g_hash_table_remove(task->world->runtime_ops, task); /* frees it */
+    if (kubelet != NULL) {
+        world_step(kubelet, &input);
+    }
+}
+
+static uint32_t
+count_incarnation(World *world, const char *name)
+{
+    const Usage *usage = g_hash_table_lookup(world->usages, name);
+    return usage != NULL ? 1 : 0;
+}
+
+static void
+start_process(RuntimeTask *task)
+{
+    World *world = task->world;
+    const PodSpec *spec = task->op.spec;
+    const ContainerSpec *container =
+        task->op.container < spec->n_init_containers
+            ? &spec->init_containers[task->op.container]
+            : &spec->containers[task->op.container - spec->n_init_containers];
+    g_autofree char *name = g_strdup_printf("%s/%s/%s", task->ns, task->pod, container->name);
+    Machine *machine = cluster_spawn(world->cluster, &task->op, count_incarnation(world, name));
+    Process *process = world_start_process(world, machine, task->node);
+    g_autofree char *key = container_key(task->op.pod_uid, task->op.container);
+    world_listen(process, key);
+    g_hash_table_insert(world->containers, g_steal_pointer(&key), process);
+}
+
+static void
+stop_process(RuntimeTask *task)
+{
+    World *world = task->world;
+    g_autofree char *key = container_key(task->op.pod_uid, task->op.container);
+    Process *process = g_hash_table_lookup(world->containers, key);
+    if (process == NULL || process->dead) {
+        finish(task);
+        return;
+    }
+    process->stopping = true;
+    process->stop_tag = task->tag;
+    engine_reschedule(world->engine, &process->kill_event,
+                      engine_now(world->engine) + task->op.grace);
+    g_hash_table_remove(world->runtime_ops, task);
+    Input input = {.kind = INPUT_STOP};
+    world_step(process, &input);
+}
+
+static void
+stop_sandbox(RuntimeTask *task)
+{
+    g_autofree char *owner = g_strdup_printf("%s/%s", task->ns, task->pod);
+    sim_dataplane_remove_owner(task->world->dataplane, owner);
+    finish(task);
+}
+
+static void
+on_due(Engine *engine, Event *event)
+{
+    (void)engine;
+    RuntimeTask *task = (RuntimeTask *)((char *)event - offsetof(RuntimeTask, event));
+    switch (task->op.kind) {
+    case RUNTIME_RUN_SANDBOX:
+        finish(task);
+        break;
+    case RUNTIME_START_CONTAINER:
+        start_process(task);
+        finish(task);
+        break;
+    case RUNTIME_STOP_CONTAINER:
+        stop_process(task);
+        break;
+    case RUNTIME_STOP_SANDBOX:
+        stop_sandbox(task);
+        break;
+    }
+}
+
+static nsec_t
+draw(World *world, CalibrationParameter parameter, RandomStream *random)
+{
+    return dist_draw_nsec(&world->calibration->parameters[parameter], random);
+}
+
+/* The CNI plugin serves one Pod of its node at a time, in the order of asking. */
+static nsec_t
+wait_for_cni(World *world, WorldNode *node, nsec_t sandbox, RandomStream *random)
+{
+    nsec_t now = engine_now(world->engine);
+    nsec_t begin = MAX(now + sandbox, node->cni_free_at);
+    node->cni_free_at = begin + draw(world, PARAMETER_KUBELET_CNI, random);
+    return node->cni_free_at - now;
+}
+
+static nsec_t
+duration(RuntimeTask *task)
+{
+    World *world = task->world;
+    RandomStream random;
+    g_autofree char *entity = g_strdup_printf("%s/%s/%u", task->ns, task->pod, task->op.container);
+    static const char *const purposes[] = {
+        [RUNTIME_RUN_SANDBOX] = "run sandbox",
+        [RUNTIME_STOP_SANDBOX] = "stop sandbox",
+        [RUNTIME_START_CONTAINER] = "start container",
+        [RUNTIME_STOP_CONTAINER] = "stop container",
+    };
+    random_stream_init(&random, world->seed, world->replication, entity,
+                       purposes[task->op.kind]);
+    switch (task->op.kind) {
+    case RUNTIME_RUN_SANDBOX: {
+        nsec_t sandbox = draw(world, PARAMETER_KUBELET_SANDBOX, &random);
+        return task->op.spec->host_network ? sandbox
+                                           : wait_for_cni(world, task->node, sandbox, &random);
+    }
+    case RUNTIME_START_CONTAINER:
+        return draw(world, PARAMETER_KUBELET_CREATE, &random) +
+               draw(world, PARAMETER_KUBELET_START, &random);
+    case RUNTIME_STOP_SANDBOX:
+        return draw(world, PARAMETER_KUBELET_STOP, &random);
+    case RUNTIME_STOP_CONTAINER:
+        break;
+    }
+    return 0;
+}
+
+void
+runtime_perform(Process *kubelet, const Action *action)
+{
+    World *world = kubelet->world;
+    RuntimeTask *task = g_new0(RuntimeTask, 1);
+    task->world = world;
+    task->kubelet = kubelet;
+    task->node = kubelet->node;
+    task->tag = action->tag;
+    task->op = action->runtime;
+    task->op.ns = task->ns = g_strdup(action->runtime.ns);
+    task->op.pod = task->pod = g_strdup(action->runtime.pod);
+    task->op.pod_ip = task->pod_ip = g_strdup(action->runtime.pod_ip);
+    task->op.node = task->node->name;
+    event_init(&task->event, on_due, 0);
+    g_hash_table_add(world->runtime_ops, task);
+    engine_schedule(world->engine, &task->event, engine_now(world->engine) + duration(task));
+}
+
+typedef struct Exit {
+    Event event;
+    World *world;
+    WorldNode *node;
+    uint64_t pod_uid;
+    guint container;
+    int exit_code;
+    bool stopping;
+    uint64_t stop_tag;
+} Exit;
+
+static void
+on_exit_known(Engine *engine, Event *event)
+{
+    (void)engine;
+    Exit *end = (Exit *)((char *)event - offsetof(Exit, event));
+    Process *kubelet = end->node->kubelet;
+    Input exited = {.kind = INPUT_EXITED,
+                    .pod_uid = end->pod_uid,
+                    .container = end->container,
+                    .exit_code = end->exit_code};
+    Input stopped = {.kind = INPUT_RUNTIME, .tag = end->stop_tag};
+    bool stopping = end->stopping;
+    g_hash_table_remove(end->world->exits, end); /* frees it */
+    if (kubelet != NULL) {
+        world_step(kubelet, &exited);
+    }
+    if (kubelet != NULL && stopping) {
+        world_step(kubelet, &stopped);
+    }
+}
+
+void
+runtime_process_ended(Process *process)
+{
+    World *world = process->world;
+    if (process->info->pod == NULL) {
+        return;
+    }
+    g_autofree char *key = container_key(process->info->pod_uid, process->info->container_index);
+    g_hash_table_remove(world->containers, key);
+    bool has_vpp = process->info->component == COMPONENT_FORWARDER ||
+                   process->info->component == COMPONENT_FIREWALL;
+    if (has_vpp) { /* VPP runs inside it: its interfaces and cross-connects go with it */
+        sim_dataplane_remove_owner(world->dataplane, process->info->pod_key);
+    }
+    if (world->closing) {
+        return;
+    }
+    Exit *end = g_new0(Exit, 1);
+    end->world = world;
+    end->node = process->node;
+    end->pod_uid = process->info->pod_uid;
+    end->container = process->info->container_index;
+    end->exit_code = process->exit_code;
+    end->stopping = process->stopping;
+    end->stop_tag = process->stop_tag;
+    event_init(&end->event, on_exit_known, 0);
+    g_hash_table_add(world->exits, end);
+    engine_schedule(world->engine, &end->event, engine_now(world->engine));
+}
+
+static void
+exit_free(void *data)
+{
+    Exit *end = data;
+    engine_cancel(end->world->engine, &end->event);
+    g_free(end);
+}
+
+void
+runtime_init(World *world)
+{
+    world->runtime_ops = g_hash_table_new_full(NULL, NULL, task_free, NULL);
+    world->exits = g_hash_table_new_full(NULL, NULL, exit_free, NULL);
+}
+
+void
+runtime_clear(World *world)
+{
+    g_hash_table_unref(world->runtime_ops);
+    g_hash_table_unref(world->exits);
+}

@@ -1,0 +1,621 @@
+/* Processes and their steps in virtual time. */
+#include "sim/world.h"
+
+#include "sim/cpu.h"
+#include "sim/dataplane.h"
+#include "sim/world_types.h"
+
+#include <math.h>
+#include <string.h>
+
+#define EXIT_SIGKILL 137
+
+typedef struct DataPlaneWait {
+    Process *process; /* NULL: it has ended */
+    uint64_t tag;
+} DataPlaneWait;
+
+/* ---- latency and demand ---- */
+
+static const ScenarioLink *
+link_between(const World *world, const char *a, const char *b)
+{
+    const Scenario *scenario = world->scenario;
+    for (guint i = 0; i < scenario->n_links; i++) {
+        const ScenarioLink *link = &scenario->links[i];
+        bool forth = g_str_equal(link->node_a, a) && g_str_equal(link->node_b, b);
+        bool back = g_str_equal(link->node_a, b) && g_str_equal(link->node_b, a);
+        if (forth || back) {
+            return link;
+        }
+    }
+    return &scenario->default_link;
+}
+
+nsec_t
+world_latency(Process *from, const Process *to)
+{
+    World *world = from->world;
+    if (from->node == to->node) {
+        return dist_draw_nsec(&world->calibration->parameters[PARAMETER_LATENCY_LOCAL],
+                              &from->net_random);
+    }
+    const ScenarioLink *link = link_between(world, from->node->name, to->node->name);
+    double u = random_uniform(&from->net_random);
+    return MAX(link->latency + (nsec_t)((2 * u - 1) * (double)link->jitter), 0);
+}
+
+nsec_t
+world_demand(Process *process, MessageType type, int weight)
+{
+    const Demand *demand =
+        &process->world->calibration->demands[process->info->component][type];
+    bool none = demand->dist.kind == DIST_CONSTANT && demand->dist.params[0] <= 0 &&
+                demand->dist.shift <= 0 && demand->per_unit <= 0;
+    if (none) {
+        return 0;
+    }
+    return dist_draw_nsec(&demand->dist, &process->cpu_random) +
+           nsec_from_seconds(demand->per_unit * weight);
+}
+
+/* ---- timers and work ---- */
+
+static void
+timer_free(void *data)
+{
+    Timer *timer = data;
+    engine_cancel(timer->process->world->engine, &timer->event);
+    g_free(timer);
+}
+
+static void
+on_timer(Engine *engine, Event *event)
+{
+    (void)engine;
+    Timer *timer = (Timer *)((char *)event - offsetof(Timer, event));
+    Process *process = timer->process;
+    Input input = {.kind = INPUT_TIMER, .tag = timer->tag};
+    g_hash_table_remove(process->timers, &timer->tag);
+    world_step(process, &input);
+}
+
+static void
+set_timer(Process *process, uint64_t tag, nsec_t delay)
+{
+    Engine *engine = process->world->engine;
+    Timer *timer = g_hash_table_lookup(process->timers, &tag);
+    if (timer == NULL) {
+        timer = g_new0(Timer, 1);
+        timer->process = process;
+        timer->tag = tag;
+        event_init(&timer->event, on_timer, 0);
+        g_hash_table_insert(process->timers, &timer->tag, timer);
+    }
+    nsec_t now = engine_now(engine);
+    engine_reschedule(engine, &timer->event,
+                      delay > ENGINE_TIME_MAX - now ? NSEC_NEVER : now + MAX(delay, 0));
+}
+
+static void
+on_work_done(CpuJob *job)
+{
+    Work *work = (Work *)((char *)job - offsetof(Work, job));
+    Process *process = work->process;
+    Input input = {.kind = INPUT_WORK, .tag = work->tag};
+    g_ptr_array_remove_fast(process->works, work);
+    g_free(work);
+    world_step(process, &input);
+}
+
+static void
+begin_work(Process *process, const Action *action)
+{
+    Work *work = g_new0(Work, 1);
+    work->process = process;
+    work->tag = action->tag;
+    work->job.done = on_work_done;
+    g_ptr_array_add(process->works, work);
+    cpu_submit(process->cpu, &work->job, world_demand(process, action->work, action->weight));
+}
+
+/* ---- names ---- */
+
+void
+world_listen(Process *process, const char *address)
+{
+    char *own = g_strdup(address);
+    g_ptr_array_add(process->addresses, own);
+    g_hash_table_insert(process->world->listeners, own, process);
+}
+
+static void
+unlisten(Process *process, const char *address)
+{
+    World *world = process->world;
+    if (g_hash_table_lookup(world->listeners, address) == process) {
+        g_hash_table_remove(world->listeners, address);
+    }
+}
+
+static void
+publish(World *world, const char *service, const char *address)
+{
+    GPtrArray *list = g_hash_table_lookup(world->services, service);
+    if (list == NULL) {
+        list = g_ptr_array_new_with_free_func(g_free);
+        g_hash_table_insert(world->services, g_strdup(service), list);
+    }
+    g_ptr_array_add(list, g_strdup(address));
+}
+
+static void
+withdraw(World *world, const char *service, const char *address)
+{
+    GPtrArray *list = g_hash_table_lookup(world->services, service);
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        if (g_str_equal(g_ptr_array_index(list, i), address)) {
+            g_ptr_array_remove_index(list, i);
+            return;
+        }
+    }
+}
+
+/* ---- actions ---- */
+
+static void
+begin_dataplane(Process *process, Action *action)
+{
+    World *world = process->world;
+    uint64_t token = ++world->last_id;
+    DataPlaneWait *wait = g_new0(DataPlaneWait, 1);
+    wait->process = process;
+    wait->tag = action->tag;
+    g_hash_table_insert(world->dataplane_ops, g_memdup2(&token, sizeof token), wait);
+    action->dataplane.token = token;
+    g_autoptr(GError) error = NULL;
+    if (!world->dataplane->class->perform(world->dataplane, &action->dataplane, &error)) {
+        g_hash_table_remove(world->dataplane_ops, &token);
+        g_warning("data plane refused an operation: %s", error->message);
+    }
+}
+
+static void
+on_dataplane_done(void *data, uint64_t token, const char *error)
+{
+    World *world = data;
+    const DataPlaneWait *wait = g_hash_table_lookup(world->dataplane_ops, &token);
+    Process *process = wait != NULL ? wait->process : NULL;
+    Input input = {.kind = INPUT_DATAPLANE, .tag = wait != NULL ? wait->tag : 0, .error = error};
+    g_hash_table_remove(world->dataplane_ops, &token);
+    if (process != NULL) {
+        world_step(process, &input);
+    }
+}
+
+static void
+hold(Process *process, const Action *action)
+{
+    const MemoryModel *memory =
+        &process->world->calibration->memory[process->info->component];
+    int64_t each = action->hold == HOLD_CONNECTION ? memory->connection : memory->endpoint;
+    process->memory += each * action->value;
+}
+
+static void
+trace(Process *process, const Action *action)
+{
+    World *world = process->world;
+    TraceEvent event = {.at = engine_now(world->engine),
+                        .component = component_name(process->info->component),
+                        .process = process->info->name,
+                        .mark = action->mark,
+                        .subject = action->address,
+                        .detail = action->text,
+                        .value = action->value};
+    for (guint i = 0; i < world->sinks->len; i++) {
+        TraceSink *sink = g_ptr_array_index(world->sinks, i);
+        sink->event(sink, &event);
+    }
+}
+
+static void
+perform(Process *process, Action *action)
+{
+    World *world = process->world;
+    switch (action->kind) {
+    case ACTION_CALL:
+    case ACTION_OPEN:
+        rpc_call(process, action, action->kind == ACTION_OPEN);
+        break;
+    case ACTION_CANCEL:
+        rpc_cancel(process, action->tag);
+        break;
+    case ACTION_REPLY:
+        rpc_reply(process, action, g_steal_pointer(&action->message));
+        break;
+    case ACTION_PUSH:
+        rpc_push(process, action, g_steal_pointer(&action->message));
+        break;
+    case ACTION_CLOSE:
+        rpc_close(process, action->call);
+        break;
+    case ACTION_TIMER:
+        set_timer(process, action->tag, action->delay);
+        break;
+    case ACTION_STOP_TIMER:
+        g_hash_table_remove(process->timers, &action->tag);
+        break;
+    case ACTION_WORK:
+        begin_work(process, action);
+        break;
+    case ACTION_LISTEN:
+        world_listen(process, action->address);
+        break;
+    case ACTION_UNLISTEN:
+        unlisten(process, action->address);
+        break;
+    case ACTION_PUBLISH:
+        publish(world, action->address, action->text);
+        break;
+    case ACTION_WITHDRAW:
+        withdraw(world, action->address, action->text);
+        break;
+    case ACTION_DATAPLANE:
+        begin_dataplane(process, action);
+        break;
+    case ACTION_RUNTIME:
+        runtime_perform(process, action);
+        break;
+    case ACTION_HOLD:
+        hold(process, action);
+        break;
+    case ACTION_TRACE:
+        trace(process, action);
+        break;
+    case ACTION_EXIT:
+        process->exiting = true;
+        process->exit_code = action->exit_code;
+        break;
+    }
+}
+
+/* Steps are never nested (everything is delivered by events), so one list of actions serves. */
+void
+world_step(Process *process, const Input *input)
+{
+    World *world = process->world;
+    if (process->dead) {
+        return;
+    }
+    Actions *actions = world->spare_actions;
+    Input stamped = *input;
+    stamped.now = engine_now(world->engine);
+    machine_step(process->machine, &stamped, actions);
+    for (guint i = 0; i < actions->items->len; i++) {
+        perform(process, &g_array_index(actions->items, Action, i));
+    }
+    actions_reset(actions);
+    if (process->exiting) {
+        world_end_process(process, process->exit_code);
+    }
+}
+
+/* ---- processes ---- */
+
+static Usage *
+usage_of(World *world, const ProcessInfo *info)
+{
+    Usage *usage = g_hash_table_lookup(world->usages, info->name);
+    if (usage == NULL) {
+        usage = g_new0(Usage, 1);
+        usage->process = g_strdup(info->name);
+        usage->component = info->component;
+        usage->started = engine_now(world->engine);
+        usage->pod = info->pod_spec;
+        usage->container = info->container_index;
+        g_hash_table_insert(world->usages, usage->process, usage);
+        g_ptr_array_add(world->usage_order, usage);
+    }
+    return usage;
+}
+
+static CpuGroup *
+cpu_group_for(World *world, const ProcessInfo *info, WorldNode *node)
+{
+    const Calibration *cal = world->calibration;
+    nsec_t period = calibration_nsec(cal, PARAMETER_CFS_PERIOD);
+    nsec_t quota = 0;
+    if (info->container != NULL && info->container->limits.cpu > 0) {
+        double effective = calibration_number(cal, PARAMETER_CFS_EFFECTIVE);
+        quota = (nsec_t)((double)period * (double)info->container->limits.cpu / 1000 * effective);
+    }
+    return cpu_group_new(node->cpu, quota, period);
+}
+
+/* After the process' own start-up: latency first, then the CPU time of its initialisation. */
+static void
+on_start_job(CpuJob *job)
+{
+    Process *process = (Process *)((char *)job - offsetof(Process, start_job));
+    Input input = {.kind = INPUT_START};
+    world_step(process, &input);
+}
+
+static void
+on_start_event(Engine *engine, Event *event)
+{
+    (void)engine;
+    Process *process = (Process *)((char *)event - offsetof(Process, start_event));
+    cpu_submit(process->cpu, &process->start_job,
+               world_demand(process, MESSAGE_WORK_START, 1));
+}
+
+static void
+on_kill(Engine *engine, Event *event)
+{
+    (void)engine;
+    Process *process = (Process *)((char *)event - offsetof(Process, kill_event));
+    world_end_process(process, EXIT_SIGKILL);
+}
+
+Process *
+world_start_process(World *world, Machine *machine, WorldNode *node)
+{
+    Process *process = g_new0(Process, 1);
+    const ProcessInfo *info = machine->info;
+    process->world = world;
+    process->machine = machine;
+    process->info = info;
+    process->node = node;
+    process->cpu = cpu_group_for(world, info, node);
+    process_random(info, "network", &process->net_random);
+    process_random(info, "cpu", &process->cpu_random);
+    process->timers = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, timer_free);
+    process->calls = g_hash_table_new(g_int64_hash, g_int64_equal);
+    g_queue_init(&process->served);
+    process->peers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    process->addresses = g_ptr_array_new_with_free_func(g_free);
+    process->works = g_ptr_array_new();
+    process->started = engine_now(world->engine);
+    process->memory = world->calibration->memory[info->component].start;
+    process->start_job.done = on_start_job;
+    event_init(&process->start_event, on_start_event, 0);
+    event_init(&process->kill_event, on_kill, 0);
+    process->usage = usage_of(world, info);
+    process->usage->current = process;
+    g_ptr_array_add(world->processes, process);
+    RandomStream random;
+    process_random(info, "start", &random);
+    nsec_t latency = dist_draw_nsec(&world->calibration->start[info->component], &random);
+    engine_schedule(world->engine, &process->start_event, process->started + latency);
+    return process;
+}
+
+static void
+note_usage(Process *process)
+{
+    Usage *usage = process->usage;
+    CpuUsage used = cpu_group_usage(process->cpu);
+    usage->cpu += used.used;
+    usage->throttled += used.throttled;
+    usage->periods += used.periods;
+    usage->memory = process->memory;
+    usage->current = NULL;
+}
+
+static void
+forget_waits(Process *process)
+{
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, process->world->dataplane_ops);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        DataPlaneWait *wait = value;
+        if (wait->process == process) {
+            wait->process = NULL;
+        }
+    }
+}
+
+void
+world_end_process(Process *process, int exit_code)
+{
+    World *world = process->world;
+    process->dead = true;
+    process->exit_code = exit_code;
+    for (guint i = 0; i < process->addresses->len; i++) {
+        unlisten(process, g_ptr_array_index(process->addresses, i));
+    }
+    rpc_process_ended(process);
+    runtime_process_ended(process);
+    forget_waits(process);
+    engine_cancel(world->engine, &process->start_event);
+    engine_cancel(world->engine, &process->kill_event);
+    cpu_cancel(&process->start_job);
+    note_usage(process);
+    for (guint i = 0; i < process->works->len; i++) {
+        Work *work = g_ptr_array_index(process->works, i);
+        cpu_cancel(&work->job);
+        g_free(work);
+    }
+    cpu_group_free(process->cpu);
+    g_hash_table_unref(process->timers);
+    g_hash_table_unref(process->calls);
+    g_hash_table_unref(process->peers);
+    g_ptr_array_unref(process->addresses);
+    g_ptr_array_unref(process->works);
+    g_ptr_array_remove_fast(world->processes, process);
+    cluster_release(process->machine);
+    g_free(process);
+}
+
+/* ---- the world ---- */
+
+static void
+add_nodes(World *world)
+{
+    const Scenario *scenario = world->scenario;
+    double period = (double)calibration_nsec(world->calibration, PARAMETER_CFS_PERIOD);
+    world->n_nodes = scenario->n_nodes;
+    world->nodes = g_new0(WorldNode, scenario->n_nodes);
+    for (guint i = 0; i < scenario->n_nodes; i++) {
+        WorldNode *node = &world->nodes[i];
+        RandomStream random;
+        random_stream_init(&random, world->seed, world->replication, scenario->nodes[i].name,
+                           "cfs-phase");
+        node->name = scenario->nodes[i].name;
+        node->index = i;
+        node->cpu = cpu_node_new(world->engine, (double)scenario->nodes[i].cpu / 1000,
+                                 (nsec_t)(random_uniform(&random) * period));
+        g_hash_table_insert(world->node_by_name, (char *)node->name, node);
+    }
+}
+
+World *
+world_new(const Scenario *scenario, uint64_t seed, uint32_t replication)
+{
+    World *world = g_new0(World, 1);
+    world->scenario = scenario;
+    world->calibration = scenario->calibration;
+    world->seed = seed;
+    world->replication = replication;
+    world->engine = engine_new();
+    world->cluster = cluster_new(scenario, seed, replication);
+    world->dataplane = sim_dataplane_new(world->engine, scenario->calibration, seed, replication,
+                                         on_dataplane_done, world);
+    world->sinks = g_ptr_array_new();
+    world->node_by_name = g_hash_table_new(g_str_hash, g_str_equal);
+    world->processes = g_ptr_array_new();
+    world->listeners = g_hash_table_new(g_str_hash, g_str_equal);
+    world->services = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                            (GDestroyNotify)g_ptr_array_unref);
+    world->service_turn = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    world->calls = g_hash_table_new(g_int64_hash, g_int64_equal);
+    world->dataplane_ops = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+    runtime_init(world);
+    world->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    world->usages = g_hash_table_new(g_str_hash, g_str_equal);
+    world->usage_order = g_ptr_array_new();
+    world->spare_actions = g_new0(Actions, 1);
+    actions_init(world->spare_actions);
+    add_nodes(world);
+    return world;
+}
+
+static void
+start_system(World *world)
+{
+    g_autoptr(GPtrArray) machines = cluster_system(world->cluster);
+    for (guint i = 0; i < machines->len; i++) {
+        Machine *machine = g_ptr_array_index(machines, i);
+        WorldNode *node = g_hash_table_lookup(world->node_by_name, machine->info->node);
+        Process *process = world_start_process(world, machine, node);
+        if (machine->info->component == COMPONENT_KUBELET) {
+            node->kubelet = process;
+        }
+    }
+}
+
+void
+world_run(World *world, nsec_t until)
+{
+    if (!world->started) {
+        world->started = true;
+        start_system(world);
+    }
+    engine_run_until(world->engine, until);
+}
+
+static void
+usage_free(void *data)
+{
+    Usage *usage = data;
+    g_free(usage->process);
+    g_free(usage);
+}
+
+void
+world_free(World *world)
+{
+    world->closing = true;
+    while (world->processes->len > 0) {
+        world_end_process(g_ptr_array_index(world->processes, world->processes->len - 1), 0);
+    }
+    rpc_clear(world);
+    runtime_clear(world);
+    world->dataplane->class->free(world->dataplane);
+    for (guint i = 0; i < world->n_nodes; i++) {
+        cpu_node_free(world->nodes[i].cpu);
+    }
+    g_free(world->nodes);
+    g_hash_table_unref(world->node_by_name);
+    g_hash_table_unref(world->listeners);
+    g_hash_table_unref(world->services);
+    g_hash_table_unref(world->service_turn);
+    g_hash_table_unref(world->calls);
+    g_hash_table_unref(world->dataplane_ops);
+    g_hash_table_unref(world->containers);
+    g_hash_table_unref(world->usages);
+    g_ptr_array_set_free_func(world->usage_order, usage_free);
+    g_ptr_array_unref(world->usage_order);
+    g_ptr_array_unref(world->processes);
+    g_ptr_array_unref(world->sinks);
+    actions_clear(world->spare_actions);
+    g_free(world->spare_actions);
+    cluster_free(world->cluster);
+    engine_free(world->engine);
+    g_free(world);
+}
+
+void
+world_add_sink(World *world, TraceSink *sink)
+{
+    g_ptr_array_add(world->sinks, sink);
+}
+
+Engine *
+world_engine(World *world)
+{
+    return world->engine;
+}
+
+DataPlane *
+world_dataplane(World *world)
+{
+    return world->dataplane;
+}
+
+uint64_t
+world_n_messages(const World *world)
+{
+    return world->n_messages;
+}
+
+GArray *
+world_usage(World *world)
+{
+    GArray *out = g_array_new(false, true, sizeof(ContainerUsage));
+    nsec_t now = engine_now(world->engine);
+    for (guint i = 0; i < world->usage_order->len; i++) {
+        const Usage *usage = g_ptr_array_index(world->usage_order, i);
+        CpuUsage live = {0};
+        if (usage->current != NULL) {
+            live = cpu_group_usage(usage->current->cpu);
+        }
+        double lifetime = nsec_to_seconds(now - usage->started);
+        double idle = world->calibration->idle[usage->component];
+        ContainerUsage item = {
+            .process = usage->process,
+            .component = usage->component,
+            .cpu = (usage->cpu + live.used) / 1e9 + idle * lifetime,
+            .throttled = (usage->throttled + live.throttled) / 1e9,
+            .throttled_periods = usage->periods + live.periods,
+            .memory = usage->current != NULL ? usage->current->memory : usage->memory,
+            .lifetime = lifetime,
+            .pod = usage->pod,
+            .container = usage->container};
+        g_array_append_val(out, item);
+    }
+    return out;
+}

@@ -1,0 +1,44 @@
+/* Virtual time for machines: performs their actions on the engine.
+ *
+ * One world is one replication.  It delivers messages after the latency between the two nodes and
+ * the receiver's CPU time (calibrated demand, under the container's CFS quota), makes connections
+ * with their TLS handshakes, keeps timers, runs the container runtime's operations, and hands
+ * data-plane operations to the graph of sim/dataplane.h.  Every mark that a machine leaves goes
+ * to the sinks, in the order of events.
+ *
+ * Files: world.c (processes, steps, actions), rpc.c (calls, streams), runtime.c (sandboxes and
+ * containers); world_types.h is theirs alone. */
+#pragma once
+
+#include "models/cluster.h"
+#include "sim/engine.h"
+
+typedef struct World World;
+
+World *world_new(const Scenario *scenario, uint64_t seed, uint32_t replication);
+void world_free(World *world);
+
+/* Sinks are borrowed. */
+void world_add_sink(World *world, TraceSink *sink);
+
+/* Starts the system and runs to `until`; may be called again with a later time. */
+void world_run(World *world, nsec_t until);
+
+Engine *world_engine(World *world);
+DataPlane *world_dataplane(World *world);
+
+/* What containers have used so far, in the order in which they were started. */
+typedef struct ContainerUsage {
+    const char *process; /* "namespace/pod/container" */
+    Component component;
+    double cpu;       /* seconds of one core, over all restarts */
+    double throttled; /* seconds during which it had work but no quota left */
+    uint64_t throttled_periods;
+    int64_t memory;   /* bytes now */
+    double lifetime;  /* seconds since its (first) start */
+    const PodSpec *pod;
+    guint container;
+} ContainerUsage;
+GArray *world_usage(World *world);
+
+uint64_t world_n_messages(const World *world);

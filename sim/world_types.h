@@ -1,0 +1,126 @@
+/* What the files of the virtual world share. */
+#pragma once
+
+#include "models/cluster.h"
+#include "sim/cpu.h"
+#include "sim/engine.h"
+
+typedef struct World World;
+typedef struct Process Process;
+
+/* A node: cores, a queue for the CNI, a kubelet. */
+typedef struct WorldNode {
+    const char *name;
+    CpuNode *cpu;
+    nsec_t cni_free_at; /* the CNI plugin works on one Pod at a time */
+    Process *kubelet;
+    guint index;
+} WorldNode;
+
+/* A running machine.  Freed when it has ended and nothing refers to it any more. */
+struct Process {
+    World *world;
+    Machine *machine;
+    const ProcessInfo *info;
+    WorldNode *node;
+    CpuGroup *cpu;
+    RandomStream net_random;
+    RandomStream cpu_random;
+    Event start_event;
+    GHashTable *timers;  /* tag -> Timer */
+    GHashTable *calls;   /* tag -> Call: made by this process */
+    GQueue served;       /* Call *: being served by this process */
+    GHashTable *peers;   /* Process name -> itself: connections that stand */
+    GPtrArray *addresses; /* char *: where it listens */
+    GPtrArray *works;    /* Work *: CPU time it asked for */
+    int64_t memory;
+    nsec_t started;
+    bool dead;
+    int exit_code;
+    bool exiting;
+    struct Usage *usage;
+    Event kill_event;    /* end of the grace period */
+    uint64_t stop_tag;   /* the kubelet's, while it is being stopped */
+    bool stopping;
+    CpuJob start_job;
+};
+
+typedef struct Usage {
+    char *process;
+    Component component;
+    double cpu;
+    double throttled;
+    uint64_t periods;
+    nsec_t started;
+    Process *current; /* NULL when it does not run */
+    int64_t memory;
+    const PodSpec *pod;
+    guint container;
+} Usage;
+
+typedef struct Timer {
+    Event event;
+    Process *process;
+    uint64_t tag;
+} Timer;
+
+typedef struct Work {
+    CpuJob job;
+    Process *process;
+    uint64_t tag;
+    guint index;
+} Work;
+
+struct World {
+    const Scenario *scenario;
+    const Calibration *calibration;
+    uint64_t seed;
+    uint32_t replication;
+    Engine *engine;
+    Cluster *cluster;
+    DataPlane *dataplane;
+    GPtrArray *sinks;
+    WorldNode *nodes;
+    guint n_nodes;
+    GHashTable *node_by_name;
+    GPtrArray *processes;     /* Process *, alive */
+    GHashTable *listeners;    /* address -> Process */
+    GHashTable *services;     /* service name -> GPtrArray of char * addresses */
+    GHashTable *service_turn; /* service name -> counter, for round robin over back ends */
+    GHashTable *calls;        /* id -> Call */
+    GHashTable *dataplane_ops; /* token -> DataPlaneWait */
+    GHashTable *runtime_ops;  /* set of RuntimeTask, owned */
+    GHashTable *exits;        /* set of Exit, owned: ends that the kubelets hear of next */
+    GHashTable *containers;   /* "uid/index" -> Process */
+    GHashTable *usages;       /* process name -> Usage */
+    GPtrArray *usage_order;
+    uint64_t last_id;
+    uint64_t n_messages;
+    bool started;
+    bool closing;
+    Actions *spare_actions;
+};
+
+/* world.c */
+void world_step(Process *process, const Input *input);
+Process *world_start_process(World *world, Machine *machine, WorldNode *node);
+void world_end_process(Process *process, int exit_code);
+nsec_t world_latency(Process *from, const Process *to);
+/* CPU time of a message or of work at this process; 0 when the calibration gives none. */
+nsec_t world_demand(Process *process, MessageType type, int weight);
+void world_listen(Process *process, const char *address);
+
+/* rpc.c */
+void rpc_call(Process *caller, Action *action, bool stream);
+void rpc_cancel(Process *caller, uint64_t tag);
+void rpc_reply(Process *callee, const Action *action, Message *take_message);
+void rpc_push(Process *server, const Action *action, Message *take_message);
+void rpc_close(Process *server, uint64_t call);
+void rpc_process_ended(Process *process);
+void rpc_clear(World *world);
+
+/* runtime.c */
+void runtime_perform(Process *kubelet, const Action *action);
+void runtime_process_ended(Process *process);
+void runtime_init(World *world);
+void runtime_clear(World *world);
