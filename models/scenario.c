@@ -263,7 +263,7 @@ read_spec(Loader *loader, const TreeNode *spec, GError **error)
 {
     static const char *const KEYS[] = {
         "duration", "warmupPeriod", "calibration", "cluster", "manifests", "traffic", "faults",
-        "sweep",    "replications", "thresholds",  "outputs", "emulation", NULL};
+        "sweep",    "replications", "thresholds",  "references", "outputs", "emulation", NULL};
     Scenario *scenario = loader->scenario;
     if (!tree_expect(spec, TREE_MAPPING, "spec", error) ||
         !tree_check_keys(spec, KEYS, "spec", error) || !check_unsupported(spec, error) ||
@@ -275,6 +275,7 @@ read_spec(Loader *loader, const TreeNode *spec, GError **error)
            scenario_replications_read(tree_get(spec, "replications"), &scenario->replications,
                                       error) &&
            scenario_thresholds_read(tree_get(spec, "thresholds"), scenario, error) &&
+           scenario_references_read(tree_get(spec, "references"), scenario, error) &&
            scenario_outputs_read(tree_get(spec, "outputs"), scenario, error) &&
            read_calibration(loader, spec, error) &&
            read_manifests(loader, tree_get(spec, "manifests"), error);

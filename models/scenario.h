@@ -57,6 +57,15 @@ typedef struct ScenarioThreshold {
     TreeMark mark;
 } ScenarioThreshold;
 
+/* What was measured elsewhere, printed beside what is simulated (an addition to the format). */
+typedef struct ScenarioReference {
+    char *metric; /* key with labels, as results write it */
+    double mean;  /* base unit of the metric */
+    double min;   /* NAN: not known; so max */
+    double max;
+    char *source;
+} ScenarioReference;
+
 typedef struct ScenarioReplications {
     int count;
     bool seed_set_repetition; /* common random numbers, the default */
@@ -82,6 +91,8 @@ typedef struct Scenario {
     ScenarioReplications replications;
     ScenarioThreshold *thresholds;
     guint n_thresholds;
+    ScenarioReference *references;
+    guint n_references;
     char *output_dir; /* with ${scenario} already replaced */
     bool output_events;
     bool output_runs;

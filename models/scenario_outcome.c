@@ -4,6 +4,7 @@
 #include "models/metric.h"
 #include "models/scenario_parts.h"
 
+#include <math.h>
 #include <string.h>
 
 #define DEFAULT_CONFIDENCE 0.95
@@ -165,6 +166,69 @@ scenario_thresholds_read(const TreeNode *node, Scenario *out, GError **error)
     return true;
 }
 
+/* ------ references ------ */
+
+static void
+reference_clear(void *data)
+{
+    ScenarioReference *reference = data;
+    g_free(reference->metric);
+    g_free(reference->source);
+}
+
+static bool
+read_bound(const TreeNode *node, double *out, GError **error)
+{
+    *out = NAN;
+    return node == NULL || tree_read_double(node, out, error);
+}
+
+static bool
+read_reference(GArray *references, const char *metric, const TreeNode *node, GError **error)
+{
+    static const char *const KEYS[] = {"mean", "min", "max", "source", NULL};
+    ScenarioReference reference = {0};
+    if (!tree_expect(node, TREE_MAPPING, metric, error) ||
+        !tree_check_keys(node, KEYS, "spec.references", error) ||
+        !read_bound(tree_get(node, "min"), &reference.min, error) ||
+        !read_bound(tree_get(node, "max"), &reference.max, error)) {
+        return false;
+    }
+    const TreeNode *mean = tree_get(node, "mean");
+    if (mean == NULL) {
+        return tree_error(error, node, VWIRE_ERROR_INVALID, "%s: expected a mean", metric);
+    }
+    const char *source = document_require_string(node, "source", "spec.references", error);
+    if (source == NULL || !tree_read_double(mean, &reference.mean, error)) {
+        return false;
+    }
+    reference.metric = g_strdup(metric);
+    reference.source = g_strdup(source);
+    g_array_append_val(references, reference);
+    return true;
+}
+
+bool
+scenario_references_read(const TreeNode *node, Scenario *out, GError **error)
+{
+    if (tree_is_null(node)) {
+        return true;
+    }
+    if (!tree_expect(node, TREE_MAPPING, "references", error)) {
+        return false;
+    }
+    g_autoptr(GArray) references = g_array_new(FALSE, FALSE, sizeof(ScenarioReference));
+    g_array_set_clear_func(references, reference_clear);
+    for (guint i = 0; i < tree_size(node); i++) {
+        if (!read_reference(references, tree_key(node, i), tree_item(node, i), error)) {
+            return false;
+        }
+    }
+    out->n_references = references->len;
+    out->references = g_array_steal(references, NULL);
+    return true;
+}
+
 /* ------ outputs ------ */
 
 /* Replaces ${scenario}; any other ${...} is an error at `at`. */
@@ -281,5 +345,9 @@ scenario_outcome_clear(Scenario *scenario)
         threshold_clear(&scenario->thresholds[i]);
     }
     g_clear_pointer(&scenario->thresholds, g_free);
+    for (guint i = 0; i < scenario->n_references; i++) {
+        reference_clear(&scenario->references[i]);
+    }
+    g_clear_pointer(&scenario->references, g_free);
     g_clear_pointer(&scenario->output_dir, g_free);
 }

@@ -12,6 +12,7 @@ void scenario_cluster_clear(Scenario *scenario);
 /* scenario_outcome.c: how often to run, what to judge, what to write. */
 bool scenario_replications_read(const TreeNode *node, ScenarioReplications *out, GError **error);
 bool scenario_thresholds_read(const TreeNode *node, Scenario *out, GError **error);
+bool scenario_references_read(const TreeNode *node, Scenario *out, GError **error);
 bool scenario_outputs_read(const TreeNode *node, Scenario *out, GError **error);
 void scenario_outcome_clear(Scenario *scenario);
 

@@ -1,4 +1,5 @@
-/* The pending events lie in a wheel of buckets with a sorted bottom.
+/* The pending events lie in a wheel of buckets with a sorted bottom.  A heap would be simpler; it
+ * takes twice the time with 10,000 pending events and five times with a million.
  *
  * An *entry* (time, rank, slot) stands for a pending event.  Entries move, events do not: only
  * the slot table points to events.  So cancelling clears one slot and leaves a dead entry, which

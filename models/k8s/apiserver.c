@@ -50,6 +50,17 @@ object_id(ObjectKind kind, const char *ns, const char *name)
     return g_strdup_printf("%d/%s/%s", (int)kind, ns, name);
 }
 
+/* Kinds that no machine acts on are many kinds: their own names tell them apart. */
+static char *
+id_of(const ApiObject *object)
+{
+    if (object->manifest != NULL &&
+        (object->kind == OBJECT_PASSIVE || object->kind == OBJECT_UNKNOWN)) {
+        return g_strdup_printf("%s/%s/%s", object->manifest->kind_text, object->ns, object->name);
+    }
+    return object_id(object->kind, object->ns, object->name);
+}
+
 static void
 watch_free(void *data)
 {
@@ -225,7 +236,7 @@ store(ApiServer *server, ApiObject *object, nsec_t now, Actions *actions)
     object->created = now;
     g_queue_push_tail(&server->objects[object->kind], object);
     GList *link = server->objects[object->kind].tail;
-    g_hash_table_insert(server->by_key, object_id(object->kind, object->ns, object->name), link);
+    g_hash_table_insert(server->by_key, id_of(object), link);
     g_hash_table_insert(server->by_uid, g_memdup2(&object->uid, sizeof object->uid), link);
     if (object->kind == OBJECT_NETWORK_SERVICE) { /* looked up in all namespaces at once */
         g_hash_table_insert(server->by_key, object_id(object->kind, "*", object->name), link);
@@ -324,7 +335,8 @@ static void
 finish_create(ApiServer *server, uint64_t call, ApiObject *take_object, nsec_t now,
               Actions *actions)
 {
-    if (find(server, take_object->kind, take_object->ns, take_object->name, NULL) != NULL) {
+    g_autofree char *id = id_of(take_object);
+    if (g_hash_table_contains(server->by_key, id)) {
         actions_reply(actions, call,
                       message_error("%s \"%s\" already exists", object_kind_name(take_object->kind),
                                     take_object->name))

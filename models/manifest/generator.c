@@ -374,7 +374,10 @@ add_object(Generator *generator, GPtrArray *resources, GError **error)
     g_autoptr(Resource) fresh = resource_new(g_steal_pointer(&generator->object));
     fresh->needs_hash = !no_hash;
     ResourceId id = resource_id(fresh);
-    Resource *old = resources_find(resources, &id);
+    Resource *old = NULL;
+    if (!resources_find(resources, &id, generator->entry, &old, error)) {
+        return false;
+    }
     if (create == (old != NULL)) {
         return tree_error(error, generator->entry, VWIRE_ERROR_INVALID,
                           create ? "found %s \"%s\" already; expected behavior: merge or replace"
@@ -385,7 +388,7 @@ add_object(Generator *generator, GPtrArray *resources, GError **error)
         g_ptr_array_add(resources, g_steal_pointer(&fresh));
         return true;
     }
-    old->needs_hash = old->needs_hash || fresh->needs_hash;
+    old->needs_hash = old->needs_hash && fresh->needs_hash;
     absorb(old, g_steal_pointer(&fresh->tree), merge);
     return true;
 }

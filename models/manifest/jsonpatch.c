@@ -219,15 +219,20 @@ remove_value(Patch *patch, const Operation *operation, GError **error)
     return value != NULL;
 }
 
+/* RFC 6902 wants the value to exist; like the library that kubectl uses (evanphx/json-patch v4)
+ * this is content with its mapping. */
 static bool
 replace(Patch *patch, const Operation *operation, GError **error)
 {
     g_auto(Place) place = {0};
-    if (!find_place(patch->root, operation->path, &place, error) ||
-        !check_exists(&place, operation->path, error)) {
+    if (!find_place(patch->root, operation->path, &place, error)) {
         return false;
     }
-    if (place.parent != NULL && place.parent->kind == TREE_SEQUENCE) {
+    bool in_sequence = place.parent != NULL && place.parent->kind == TREE_SEQUENCE;
+    if (in_sequence && !check_exists(&place, operation->path, error)) {
+        return false;
+    }
+    if (in_sequence) {
         tree_free(place_take(&place));
     }
     place_add(&patch->root, &place, tree_copy(operation->value));

@@ -33,21 +33,50 @@ restore_namespace(Resource *resource, const char *ns)
     }
 }
 
-/* Name, kind and namespace stay unless the entry frees them. */
 static void
-restore_identity(Resource *resource, const TreeNode *kind, const char *name, const char *ns,
-                 Freedom freedom)
+restore_field(TreeNode *tree, const char *key, const TreeNode *value)
 {
-    if (!freedom.kind && !tree_equal(tree_get(resource->tree, "kind"), kind)) {
-        tree_set(resource->tree, "kind", tree_copy(kind));
+    if (!tree_equal(tree_get(tree, key), value)) {
+        tree_set(tree, key, tree_copy(value));
     }
-    if (tree_get(resource->tree, "metadata") == NULL) {
+}
+
+/* Type, name and namespace stay as they were in `before` unless the entry frees them. */
+static void
+restore_identity(Resource *resource, const TreeNode *before, Freedom freedom)
+{
+    const TreeNode *metadata = tree_get(before, "metadata");
+    const char *ns = tree_text(tree_get(metadata, "namespace"));
+    if (!freedom.kind) {
+        restore_field(resource->tree, "apiVersion", tree_get(before, "apiVersion"));
+        restore_field(resource->tree, "kind", tree_get(before, "kind"));
+    }
+    const TreeNode *now = tree_get(resource->tree, "metadata");
+    if (now == NULL || now->kind != TREE_MAPPING) {
         tree_set(resource->tree, "metadata", tree_new_mapping());
     }
-    if (!freedom.name && strcmp(resource_id(resource).name, name) != 0) {
-        resource_set_meta(resource, "name", name, NULL);
+    if (!freedom.name) {
+        restore_field(tree_get(resource->tree, "metadata"), "name", tree_get(metadata, "name"));
     }
-    restore_namespace(resource, ns);
+    restore_namespace(resource, ns != NULL ? ns : "");
+}
+
+/* What identifies an object, as it is now. */
+static TreeNode *
+copy_identity(const TreeNode *tree)
+{
+    TreeNode *copy = tree_new_mapping();
+    TreeNode *metadata = tree_new_mapping();
+    const TreeNode *old = tree_get(tree, "metadata");
+    const TreeNode *ns = tree_get(old, "namespace");
+    tree_set(copy, "apiVersion", tree_copy(tree_get(tree, "apiVersion")));
+    tree_set(copy, "kind", tree_copy(tree_get(tree, "kind")));
+    tree_set(copy, "metadata", metadata);
+    tree_set(metadata, "name", tree_copy(tree_get(old, "name")));
+    if (ns != NULL) {
+        tree_set(metadata, "namespace", tree_copy(ns));
+    }
+    return copy;
 }
 
 static bool
@@ -55,10 +84,7 @@ merge_into(Resource *resource, const TreeNode *patch, Freedom freedom, GPtrArray
            GError **error)
 {
     bool deleted = false;
-    ResourceId id = resource_id(resource);
-    g_autofree char *name = g_strdup(id.name);
-    g_autofree char *ns = g_strdup(id.ns);
-    g_autoptr(TreeNode) kind = tree_copy(tree_get(resource->tree, "kind"));
+    g_autoptr(TreeNode) before = copy_identity(resource->tree);
     if (freedom.name || freedom.kind) {
         resource_remember(resource);
     }
@@ -69,7 +95,7 @@ merge_into(Resource *resource, const TreeNode *patch, Freedom freedom, GPtrArray
         g_ptr_array_remove(resources, resource);
         return true;
     }
-    restore_identity(resource, kind, name, ns, freedom);
+    restore_identity(resource, before, freedom);
     return resource_check(resource->tree, error);
 }
 
@@ -88,7 +114,10 @@ merge_by_id(const TreeNode *patch, Freedom freedom, GPtrArray *resources, GError
         .ns = ns != NULL ? ns : "",
         .name = tree_text(tree_get(metadata, "name")),
     };
-    Resource *resource = resources_find(resources, &id);
+    Resource *resource = NULL;
+    if (!resources_find(resources, &id, patch, &resource, error)) {
+        return false;
+    }
     if (resource == NULL) {
         return tree_error(error, patch, VWIRE_ERROR_INVALID,
                           "found a patch of %s %s \"%s\"%s%s; expected an object with this "
@@ -175,7 +204,8 @@ read_entry(const Layer *layer, const TreeNode *entry, GError **error)
         return NULL;
     }
     if (!tree_is_null(patch)) {
-        return tree_read_string(patch, &text, error) ? source_parse_inline(patch, error) : NULL;
+        return tree_read_string(patch, &text, error) ? source_parse_inline(patch, true, error)
+                                                     : NULL;
     }
     g_autofree char *file = layer_file(layer, path, error);
     return file != NULL ? tree_parse_file(file, error) : NULL;
@@ -262,7 +292,7 @@ apply_strategic(const Layer *layer, const TreeNode *entry, GPtrArray *resources,
         return false;
     }
     if (strchr(text, '\n') != NULL || *text == '{') {
-        documents = source_parse_inline(entry, error);
+        documents = source_parse_inline(entry, false, error);
     } else {
         g_autofree char *path = layer_file(layer, entry, error);
         documents = path != NULL ? tree_parse_file(path, error) : NULL;

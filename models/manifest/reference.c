@@ -46,7 +46,6 @@ typedef struct Rule {
 #define RBAC "rbac.authorization.k8s.io"
 #define ADMISSION "admissionregistration.k8s.io"
 #define PODS ",Pod,PodTemplate,Deployment,ReplicaSet,DaemonSet,StatefulSet,Job,CronJob,"
-#define PODS_BUT_JOB ",Pod,PodTemplate,Deployment,ReplicaSet,DaemonSet,StatefulSet,CronJob,"
 #define RUNNERS ",Pod,StatefulSet,Deployment,ReplicationController,CronJob,Job,DaemonSet,"
 
 static const Rule RULES[] = {
@@ -75,7 +74,7 @@ static const Rule RULES[] = {
     {CONFIG_MAP, PODS, NULL, "initContainers/env/valueFrom/configMapKeyRef/name", true},
     {CONFIG_MAP, PODS, NULL, "containers/envFrom/configMapRef/name", true},
     {CONFIG_MAP, PODS, NULL, "initContainers/envFrom/configMapRef/name", true},
-    {CONFIG_MAP, PODS_BUT_JOB, NULL, "volumes/projected/sources/configMap/name", true},
+    {CONFIG_MAP, PODS, NULL, "volumes/projected/sources/configMap/name", true},
     {CONFIG_MAP, ",Node,", NULL, "spec/configSource/configMap", false},
     {CONFIG_MAP, ",Role,ClusterRole,", NULL, "rules/resourceNames", false},
     {CONFIG_MAP, ",Ingress,", NULL,
@@ -212,11 +211,7 @@ is_in_reach(const Lookup *lookup, const Resource *candidate)
 static bool
 end_alike(const GPtrArray *a, const GPtrArray *b)
 {
-    guint n = MIN(a->len, b->len);
-    if (n == 0) {
-        return a->len == b->len;
-    }
-    for (guint i = 1; i <= n; i++) {
+    for (guint i = 1; i <= MIN(a->len, b->len); i++) {
         if (strcmp(a->pdata[a->len - i], b->pdata[b->len - i]) != 0) {
             return false;
         }
@@ -225,10 +220,20 @@ end_alike(const GPtrArray *a, const GPtrArray *b)
 }
 
 static bool
-has_same_affixes(const Lookup *lookup, const Resource *candidate)
+may_have_same_affixes(const Lookup *lookup, const Resource *candidate)
 {
     return end_alike(candidate->prefixes, lookup->referrer->prefixes) &&
            end_alike(candidate->suffixes, lookup->referrer->suffixes);
+}
+
+/* Stricter: to have no affix at all is to have others. */
+static bool
+has_same_affixes(const Lookup *lookup, const Resource *candidate)
+{
+    const Resource *referrer = lookup->referrer;
+    return (candidate->prefixes->len == 0) == (referrer->prefixes->len == 0) &&
+           (candidate->suffixes->len == 0) == (referrer->suffixes->len == 0) &&
+           may_have_same_affixes(lookup, candidate);
 }
 
 static void
@@ -264,6 +269,9 @@ choose(const Lookup *lookup, const TreeNode *name, GPtrArray *candidates, bool w
     keep(lookup, candidates, has_target_type);
     keep(lookup, candidates, fits_role_reference);
     keep(lookup, candidates, is_in_reach);
+    if (candidates->len > 1) {
+        keep(lookup, candidates, may_have_same_affixes);
+    }
     if (candidates->len > 1) {
         keep(lookup, candidates, has_same_affixes);
     }

@@ -245,15 +245,26 @@ has_or_had(const Resource *resource, const ResourceId *id)
     return false;
 }
 
-Resource *
-resources_find(const GPtrArray *resources, const ResourceId *id)
+bool
+resources_find(const GPtrArray *resources, const ResourceId *id, const TreeNode *at, Resource **out,
+               GError **error)
 {
+    Resource *found = NULL;
     for (guint i = 0; i < resources->len; i++) {
-        if (has_or_had(resources->pdata[i], id)) {
-            return resources->pdata[i];
+        if (!has_or_had(resources->pdata[i], id)) {
+            continue;
         }
+        if (found != NULL) {
+            ResourceId one = resource_id(found);
+            ResourceId two = resource_id(resources->pdata[i]);
+            return tree_error(error, at, VWIRE_ERROR_INVALID,
+                              "found %s \"%s\", which may mean \"%s\" or \"%s\"; expected one",
+                              id->kind, id->name, one.name, two.name);
+        }
+        found = resources->pdata[i];
     }
-    return NULL;
+    *out = found;
+    return true;
 }
 
 bool

@@ -59,8 +59,10 @@ bool resource_id_is_cluster_scoped(const ResourceId *id);
 /* "" and "default" are one namespace; cluster-scoped objects have another of their own. */
 const char *resource_id_namespace(const ResourceId *id);
 
-/* The first resource that has, or had, this identity; NULL when none. */
-Resource *resources_find(const GPtrArray *resources, const ResourceId *id);
+/* The resource that has, or had, this identity: NULL in *out when there is none.  False with an
+ * error at `at` when there are several. */
+bool resources_find(const GPtrArray *resources, const ResourceId *id, const TreeNode *at,
+                    Resource **out, GError **error);
 
 /* Refuses two objects of the same group, kind, namespace and name, at the later one's mark. */
 bool resources_check_unique(const GPtrArray *resources, GError **error);

@@ -250,7 +250,7 @@ indentation(const char *path, int line)
 }
 
 GPtrArray *
-source_parse_inline(const TreeNode *scalar, GError **error)
+source_parse_inline(const TreeNode *scalar, bool trim, GError **error)
 {
     const char *text = tree_text(scalar);
     TreeMark start = scalar->mark;
@@ -259,7 +259,11 @@ source_parse_inline(const TreeNode *scalar, GError **error)
         start.line++;
         start.column = 1 + MAX(indentation(start.file, start.line) - (int)strspn(text, " "), 0);
     }
-    return tree_parse_inline(text, strlen(text), &start, error);
+    size_t length = strlen(text);
+    while (trim && length > 0 && g_ascii_isspace(text[length - 1])) {
+        length--;
+    }
+    return tree_parse_inline(text, length, &start, error);
 }
 
 bool

@@ -29,8 +29,9 @@ GPtrArray *source_list(const char *directory, GError **error);
 bool source_read_objects(const char *path, GPtrArray *resources, GError **error);
 bool source_take_objects(GPtrArray *documents, GPtrArray *resources, GError **error);
 
-/* Parses the text of a scalar in a file, an inline patch, with marks into that file. */
-GPtrArray *source_parse_inline(const TreeNode *scalar, GError **error);
+/* Parses the text of a scalar in a file, an inline patch, with marks into that file.  `trim`:
+ * without the blanks and line breaks at its end. */
+GPtrArray *source_parse_inline(const TreeNode *scalar, bool trim, GError **error);
 
 /* The text of a string field at `key`, NULL when there is none. */
 bool source_optional_string(const TreeNode *mapping, const char *key, const char **out,

@@ -1,0 +1,357 @@
+/* From a finished world to values. */
+#include "sim/outcome.h"
+
+#include "models/metric.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    const char *meaning;
+} phases[N_PHASES] = {
+#define X(name, text, what) {text, what},
+    OUTCOME_PHASES(X)
+#undef X
+};
+
+const char *
+outcome_phase_name(OutcomePhase phase)
+{
+    return phases[phase].name;
+}
+
+const char *
+outcome_phase_meaning(OutcomePhase phase)
+{
+    return phases[phase].meaning;
+}
+
+static void
+value_free(void *data)
+{
+    OutcomeValue *value = data;
+    g_free(value->metric);
+    g_free(value);
+}
+
+static void
+chain_outcome_free(void *data)
+{
+    ChainOutcome *chain = data;
+    g_free(chain->path);
+    g_free(chain->problem);
+    g_free(chain);
+}
+
+static void
+pod_outcome_free(void *data)
+{
+    PodOutcome *pod = data;
+    g_free(pod->key);
+    g_free(pod->node);
+    g_free(pod->problem);
+    g_free(pod);
+}
+
+void
+outcome_free(Outcome *outcome)
+{
+    if (outcome == NULL) {
+        return;
+    }
+    g_ptr_array_unref(outcome->values);
+    g_ptr_array_unref(outcome->chains);
+    g_ptr_array_unref(outcome->pods);
+    g_ptr_array_unref(outcome->problems);
+    g_free(outcome);
+}
+
+static void
+add_value(Outcome *outcome, const char *name, const char *label, const char *of, const char *unit,
+          double number)
+{
+    g_autoptr(MetricKey) key = metric_key_new(name);
+    if (label != NULL) {
+        metric_key_set_label(key, label, of);
+    }
+    OutcomeValue *value = g_new0(OutcomeValue, 1);
+    value->metric = metric_key_format(key);
+    value->unit = unit;
+    value->value = number;
+    g_ptr_array_add(outcome->values, value);
+}
+
+static double
+since(nsec_t from, nsec_t at)
+{
+    return from == NSEC_NEVER || at == NSEC_NEVER ? NAN : nsec_to_seconds(at - from);
+}
+
+/* ---- Pods ---- */
+
+/* Which entry of spec.manifests brought a Pod: the one whose objects make a Pod of that name.
+ * DaemonSet Pods carry their owner's name in front. */
+static GHashTable *
+index_manifests(const Scenario *scenario)
+{
+    GHashTable *index = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint m = 0; m < scenario->n_manifests; m++) {
+        const GPtrArray *objects = scenario->manifests[m].objects;
+        for (guint i = 0; i < objects->len; i++) {
+            const Object *object = g_ptr_array_index(objects, i);
+            g_autoptr(GPtrArray) keys = object_pod_keys(object);
+            for (guint k = 0; k < keys->len; k++) {
+                g_hash_table_insert(index, g_strdup(g_ptr_array_index(keys, k)),
+                                    GUINT_TO_POINTER(m + 1));
+            }
+            if (object->kind == OBJECT_DAEMON_SET) {
+                g_hash_table_insert(index, g_strdup_printf("%s/%s", object->ns, object->name),
+                                    GUINT_TO_POINTER(m + 1));
+            }
+        }
+    }
+    return index;
+}
+
+static guint
+manifest_of(GHashTable *index, const char *key)
+{
+    void *found = g_hash_table_lookup(index, key);
+    const char *dash = strrchr(key, '-');
+    if (found == NULL && dash != NULL) {
+        g_autofree char *owner = g_strndup(key, (gsize)(dash - key));
+        found = g_hash_table_lookup(index, owner);
+    }
+    return found != NULL ? GPOINTER_TO_UINT(found) - 1 : 0;
+}
+
+static char *
+pod_problem(const PodTimes *times)
+{
+    if (times->problem != NULL) {
+        return g_strdup(times->problem);
+    }
+    if (times->identity == NSEC_NEVER && times->n_refused > 0) {
+        return g_strdup_printf("no identity after %u attempts: %s", times->n_refused,
+                               times->refusal);
+    }
+    return NULL;
+}
+
+static PodOutcome *
+collect_pod(const Scenario *scenario, const Timeline *timeline, GHashTable *index,
+            const PodTimes *times)
+{
+    PodOutcome *pod = g_new0(PodOutcome, 1);
+    pod->key = g_strdup(times->key);
+    pod->node = g_strdup(times->node);
+    pod->manifest = manifest_of(index, times->key);
+    nsec_t zero = timeline_submitted(timeline, scenario->manifests[pod->manifest].path);
+    pod->created = since(zero, times->created);
+    pod->scheduled = since(zero, times->scheduled);
+    pod->sandbox = since(zero, times->sandbox);
+    pod->started = since(zero, times->started);
+    pod->identity = since(zero, times->identity);
+    pod->registered = since(zero, times->registered);
+    pod->ready = since(zero, times->ready);
+    pod->problem = pod_problem(times);
+    return pod;
+}
+
+static void
+collect_pods(Outcome *outcome, const Scenario *scenario, const Timeline *timeline)
+{
+    g_autoptr(GHashTable) index = index_manifests(scenario);
+    const GPtrArray *pods = timeline_pods(timeline);
+    for (guint i = 0; i < pods->len; i++) {
+        PodOutcome *pod = collect_pod(scenario, timeline, index, g_ptr_array_index(pods, i));
+        g_ptr_array_add(outcome->pods, pod);
+        const char *slash = strchr(pod->key, '/');
+        if (!isnan(pod->ready)) {
+            add_value(outcome, "pod_ready_seconds", "pod", slash + 1, "s", pod->ready);
+        } else {
+            g_ptr_array_add(outcome->problems,
+                            g_strdup_printf("Pod %s is not Ready: %s", pod->key,
+                                            pod->problem != NULL ? pod->problem
+                                                                 : "still starting"));
+        }
+        if (!isnan(pod->ready) && pod->problem != NULL) {
+            g_ptr_array_add(outcome->problems,
+                            g_strdup_printf("Pod %s: %s", pod->key, pod->problem));
+        }
+    }
+}
+
+/* ---- chains ---- */
+
+/* All Pods of the chain are Ready: when the last one was; NSEC_NEVER otherwise. */
+static nsec_t
+members_ready(const Chain *chain, const Timeline *timeline)
+{
+    nsec_t last = 0;
+    for (guint i = 0; i < chain->members->len; i++) {
+        g_autoptr(GPtrArray) keys = object_pod_keys(g_ptr_array_index(chain->members, i));
+        for (guint k = 0; k < keys->len; k++) {
+            const PodTimes *times = timeline_pod(timeline, g_ptr_array_index(keys, k));
+            if (times == NULL || times->ready == NSEC_NEVER) {
+                return NSEC_NEVER;
+            }
+            last = MAX(last, times->ready);
+        }
+    }
+    return last;
+}
+
+/* Each phase ends at its mark, not before the one before it and not after readiness. */
+static void
+fill_phases(ChainOutcome *out, nsec_t submitted, const PodTimes *pod, const RequestTimes *request)
+{
+    bool requested = request != NULL && request->done != NSEC_NEVER;
+    nsec_t last = requested ? request->last : NSEC_NEVER;
+    nsec_t done = requested ? request->done : NSEC_NEVER;
+    nsec_t queued = requested ? MIN(last + request->registry, done) : NSEC_NEVER;
+    const nsec_t ends[N_PHASES] = {
+        [PHASE_SUBMISSION] = pod->created, [PHASE_SCHEDULING] = pod->scheduled,
+        [PHASE_VOLUMES] = pod->volumes,    [PHASE_SANDBOX] = pod->sandbox,
+        [PHASE_CONTAINERS] = pod->started, [PHASE_IDENTITY] = pod->identity,
+        [PHASE_ENDPOINTS] = last,          [PHASE_REGISTRY] = queued,
+        [PHASE_REQUEST] = done,            [PHASE_READINESS] = pod->ready,
+    };
+    nsec_t before = submitted;
+    for (int phase = 0; phase < N_PHASES; phase++) {
+        nsec_t end = MIN(ends[phase], pod->ready);
+        end = MAX(end, before);
+        out->phases[phase] = nsec_to_seconds(end - before);
+        before = end;
+    }
+    out->has_phases = true;
+}
+
+static const PodTimes *
+client_pod(const Chain *chain, const Timeline *timeline)
+{
+    g_autoptr(GPtrArray) keys = object_pod_keys(chain->client);
+    return keys->len > 0 ? timeline_pod(timeline, g_ptr_array_index(keys, 0)) : NULL;
+}
+
+static char *
+why_no_path(const Chain *chain, const PodTimes *pod, const RequestTimes *request)
+{
+    if (chain->problem != NULL) {
+        return g_strdup(chain->problem);
+    }
+    if (pod == NULL) {
+        return g_strdup("the client Pod was never created");
+    }
+    if (request != NULL && request->problem != NULL) {
+        return g_strdup_printf("%u Requests failed, the last: %s", request->n_failed,
+                               request->problem);
+    }
+    g_autofree char *why = pod_problem(pod);
+    return why != NULL ? g_steal_pointer(&why)
+                       : g_strdup("the client has not requested it before the run's end");
+}
+
+static void
+walk_chain(World *world, ChainOutcome *out, const PodTimes *pod, const RequestTimes *request)
+{
+    DataPlane *plane = world_dataplane(world);
+    const char *pod_key = pod != NULL ? pod->key : "";
+    g_autofree char *port = g_strdup_printf("%s/%s", pod_key, out->chain->interface);
+    g_autoptr(GArray) hops = plane->class->walk(plane, port);
+    out->path = walk_format(hops);
+    bool requested = request != NULL && request->done != NSEC_NEVER;
+    out->problem = requested ? chain_check_walk(out->chain, hops)
+                             : why_no_path(out->chain, pod, request);
+}
+
+static void
+collect_chain(Outcome *outcome, World *world, const Scenario *scenario, const Chain *chain,
+              const Timeline *timeline)
+{
+    ChainOutcome *out = g_new0(ChainOutcome, 1);
+    out->chain = chain;
+    g_ptr_array_add(outcome->chains, out);
+    const PodTimes *pod = client_pod(chain, timeline);
+    const char *pod_name = pod != NULL ? strchr(pod->key, '/') + 1 : "";
+    g_autofree char *id = g_strdup_printf("%s%s", pod_name, chain->connection);
+    const RequestTimes *request = timeline_request(timeline, id);
+    walk_chain(world, out, pod, request);
+    nsec_t submitted = timeline_submitted(timeline, scenario->manifests[chain->manifest].path);
+    nsec_t ready = members_ready(chain, timeline);
+    out->ready = ready != NSEC_NEVER;
+    if (out->ready && submitted != NSEC_NEVER) {
+        add_value(outcome, "sfc_init_seconds", "chain", chain->name, "s", since(submitted, ready));
+    }
+    if (request != NULL && request->done != NSEC_NEVER) {
+        add_value(outcome, "nsm_request_seconds", "chain", chain->name, "s",
+                  since(request->last, request->done));
+        add_value(outcome, "nsm_request_failures", "chain", chain->name, "", request->n_failed);
+    }
+    add_value(outcome, "sfc_path_up", "chain", chain->name, "", out->problem == NULL);
+    if (pod != NULL && pod->ready != NSEC_NEVER && submitted != NSEC_NEVER) {
+        fill_phases(out, submitted, pod, request);
+    }
+    if (out->problem != NULL) {
+        g_ptr_array_add(outcome->problems,
+                        g_strdup_printf("chain %s: %s", chain->name, out->problem));
+    }
+}
+
+/* ---- components ---- */
+
+static void
+collect_usage(Outcome *outcome, World *world)
+{
+    g_autoptr(GArray) usage = world_usage(world);
+    double cpu[N_COMPONENTS] = {0}, memory[N_COMPONENTS] = {0}, throttled[N_COMPONENTS] = {0};
+    bool seen[N_COMPONENTS] = {0};
+    for (guint i = 0; i < usage->len; i++) {
+        const ContainerUsage *item = &g_array_index(usage, ContainerUsage, i);
+        cpu[item->component] += item->cpu;
+        throttled[item->component] += item->throttled;
+        memory[item->component] += (double)item->memory;
+        seen[item->component] = seen[item->component] || item->pod != NULL;
+    }
+    for (int c = 0; c < N_COMPONENTS; c++) {
+        const char *name = component_name((Component)c);
+        if (seen[c] && c != COMPONENT_APP) {
+            add_value(outcome, "component_cpu_seconds_total", "component", name, "s", cpu[c]);
+            add_value(outcome, "component_cpu_throttled_seconds_total", "component", name, "s",
+                      throttled[c]);
+            add_value(outcome, "component_memory_bytes", "component", name, "bytes", memory[c]);
+        }
+    }
+}
+
+Outcome *
+outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
+                const Timeline *timeline, uint64_t seed, uint32_t replication)
+{
+    Outcome *outcome = g_new0(Outcome, 1);
+    outcome->replication = replication;
+    outcome->seed = seed;
+    outcome->values = g_ptr_array_new_with_free_func(value_free);
+    outcome->chains = g_ptr_array_new_with_free_func(chain_outcome_free);
+    outcome->pods = g_ptr_array_new_with_free_func(pod_outcome_free);
+    outcome->problems = g_ptr_array_new_with_free_func(g_free);
+    const GPtrArray *errors = timeline_errors(timeline);
+    for (guint i = 0; i < errors->len; i++) {
+        g_ptr_array_add(outcome->problems, g_strdup(g_ptr_array_index(errors, i)));
+    }
+    for (guint i = 0; i < chains->chains->len; i++) {
+        collect_chain(outcome, world, scenario, g_ptr_array_index(chains->chains, i), timeline);
+    }
+    collect_pods(outcome, scenario, timeline);
+    guint n_waits = 0;
+    nsec_t wait = timeline_registry_wait(timeline, &n_waits);
+    add_value(outcome, "nsm_registry_wait_seconds_total", NULL, NULL, "s", nsec_to_seconds(wait));
+    add_value(outcome, "nsm_registry_waits_total", NULL, NULL, "", n_waits);
+    collect_usage(outcome, world);
+    EngineCounters counters = engine_counters(world_engine(world));
+    outcome->n_events = counters.n_run;
+    outcome->engine_bytes = counters.bytes;
+    outcome->n_messages = world_n_messages(world);
+    return outcome;
+}

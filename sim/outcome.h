@@ -1,0 +1,70 @@
+/* What one replication showed: the values of its metrics, each chain's path and verdict, where the
+ * seconds of its start went, and what did not work and why. */
+#pragma once
+
+#include "models/chain.h"
+#include "models/timeline.h"
+#include "sim/world.h"
+
+/* The seconds between submission and the client Pod's readiness, one after the other. */
+#define OUTCOME_PHASES(X)                                                                          \
+    X(SUBMISSION, "submission", "kubectl, webhooks and controllers, until the Pod exists")         \
+    X(SCHEDULING, "scheduling", "until the Pod is bound to a node")                                \
+    X(VOLUMES, "volumes", "kubelet: tokens, ConfigMaps, mounts")                                   \
+    X(SANDBOX, "sandbox", "pause container and CNI")                                               \
+    X(CONTAINERS, "containers", "until the NSM client's container runs")                           \
+    X(IDENTITY, "identity", "until its SVID has come")                                             \
+    X(ENDPOINTS, "endpoints", "Requests that fail while endpoints are not yet registered")         \
+    X(REGISTRY, "registry queueing", "the registry's client-side rate limit, last Request")        \
+    X(REQUEST, "request", "the Request that succeeds, without that queueing")                      \
+    X(READINESS, "readiness", "PLEG, remaining containers, probes, status, until Ready")
+
+typedef enum OutcomePhase {
+#define X(name, text, what) PHASE_##name,
+    OUTCOME_PHASES(X)
+#undef X
+        N_PHASES
+} OutcomePhase;
+
+const char *outcome_phase_name(OutcomePhase phase);
+const char *outcome_phase_meaning(OutcomePhase phase);
+
+typedef struct OutcomeValue {
+    char *metric; /* key with labels */
+    const char *unit;
+    double value;
+} OutcomeValue;
+
+typedef struct ChainOutcome {
+    const Chain *chain;
+    char *path;    /* as walked; "" when there is none */
+    char *problem; /* NULL: up, in the declared order */
+    bool ready;    /* all its Pods were */
+    bool has_phases;
+    double phases[N_PHASES]; /* seconds */
+} ChainOutcome;
+
+/* One Pod's times in seconds since its manifests were submitted; NAN where they did not happen. */
+typedef struct PodOutcome {
+    char *key;
+    char *node;
+    guint manifest; /* whose submission it is measured from */
+    double created, scheduled, sandbox, started, identity, registered, ready;
+    char *problem;
+} PodOutcome;
+
+typedef struct Outcome {
+    uint32_t replication;
+    uint64_t seed;
+    GPtrArray *values;   /* OutcomeValue * */
+    GPtrArray *chains;   /* ChainOutcome *, in the order of Chains */
+    GPtrArray *pods;     /* PodOutcome *, in the order of creation */
+    GPtrArray *problems; /* char *: what did not work, one line each */
+    uint64_t n_events;
+    uint64_t n_messages;
+    size_t engine_bytes;
+} Outcome;
+
+Outcome *outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
+                         const Timeline *timeline, uint64_t seed, uint32_t replication);
+void outcome_free(Outcome *outcome);

@@ -1,0 +1,366 @@
+/* Running replications and collecting what they show. */
+#include "sim/replicate.h"
+
+#include "models/metric.h"
+#include "sim/events.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <math.h>
+
+#define EXTRA_STEP 10 /* replications added at a time while something is undecided */
+
+typedef struct Batch {
+    const Scenario *scenario;
+    const Chains *chains;
+    const ReplicateOptions *options;
+    GMutex lock;
+    Outcome **slots; /* by replication */
+    GError *error;   /* the first */
+    int done;
+    int total;
+} Batch;
+
+static bool
+is_interrupted(const Batch *batch)
+{
+    return batch->options->interrupted != NULL && *batch->options->interrupted != 0;
+}
+
+/* seedSet `different`: the scenario's name is mixed in, so that no two scenarios share draws. */
+static uint64_t
+seed_of(const Batch *batch)
+{
+    if (batch->scenario->replications.seed_set_repetition) {
+        return batch->options->seed;
+    }
+    RandomStream random;
+    random_stream_init(&random, batch->options->seed, 0, batch->scenario->name, "seed");
+    return random_next_u64(&random) >> 11; /* a double holds it exactly, for JSON */
+}
+
+static Events *
+open_events(const Batch *batch, uint64_t seed, uint32_t replication, GError **error)
+{
+    g_autofree char *dir = g_strdup_printf("%s/rep-%u", batch->options->events_dir, replication);
+    if (g_mkdir_with_parents(dir, 0777) != 0) {
+        error_set_errno(error, errno, "create directory %s", dir);
+        return NULL;
+    }
+    g_autofree char *path = g_build_filename(dir, "events.jsonl", NULL);
+    return events_open(path, batch->scenario->name, seed, replication, error);
+}
+
+static Outcome *
+run_one(const Batch *batch, uint32_t replication, GError **error)
+{
+    uint64_t seed = seed_of(batch);
+    Events *events = NULL;
+    if (batch->options->events_dir != NULL) {
+        events = open_events(batch, seed, replication, error);
+        if (events == NULL) {
+            return NULL;
+        }
+    }
+    World *world = world_new(batch->scenario, seed, replication);
+    Timeline *timeline = timeline_new();
+    world_add_sink(world, timeline_sink(timeline));
+    if (events != NULL) {
+        world_add_sink(world, events_sink(events));
+    }
+    nsec_t slice = MAX(batch->scenario->duration / 64, NSEC_PER_SEC);
+    for (nsec_t t = 0; t < batch->scenario->duration && !is_interrupted(batch);) {
+        t = MIN(t + slice, batch->scenario->duration);
+        world_run(world, t);
+    }
+    Outcome *outcome = outcome_collect(world, batch->scenario, batch->chains, timeline, seed,
+                                       replication);
+    timeline_free(timeline);
+    world_free(world);
+    if (events != NULL && is_interrupted(batch)) {
+        events_discard(events);
+    } else if (events != NULL && !events_close(events, error)) {
+        outcome_free(outcome);
+        return NULL;
+    }
+    return outcome;
+}
+
+static void
+work(gpointer data, gpointer user)
+{
+    Batch *batch = user;
+    uint32_t replication = GPOINTER_TO_UINT(data) - 1;
+    if (is_interrupted(batch) || batch->error != NULL) {
+        return;
+    }
+    GError *error = NULL;
+    Outcome *outcome = run_one(batch, replication, &error);
+    g_mutex_lock(&batch->lock);
+    batch->slots[replication] = outcome;
+    if (error != NULL && batch->error == NULL) {
+        batch->error = g_steal_pointer(&error);
+    }
+    batch->done++;
+    if (batch->options->progress != NULL) {
+        batch->options->progress(batch->options->data, batch->done, batch->total);
+    }
+    g_mutex_unlock(&batch->lock);
+    g_clear_error(&error);
+}
+
+static bool
+run_range(Batch *batch, int from, int to, GError **error)
+{
+    guint jobs = batch->options->jobs != 0 ? batch->options->jobs : g_get_num_processors();
+    batch->total = to;
+    GThreadPool *pool = g_thread_pool_new(work, batch, (gint)jobs, true, error);
+    if (pool == NULL) {
+        return false;
+    }
+    for (int k = from; k < to; k++) {
+        g_thread_pool_push(pool, GUINT_TO_POINTER((guint)k + 1), NULL);
+    }
+    g_thread_pool_free(pool, false, true);
+    if (batch->error != NULL) {
+        g_propagate_error(error, g_steal_pointer(&batch->error));
+        return false;
+    }
+    if (is_interrupted(batch)) {
+        return error_set(error, VWIRE_ERROR_SYSTEM, "interrupted");
+    }
+    return true;
+}
+
+/* ---- series and thresholds ---- */
+
+static void
+series_free(void *data)
+{
+    MetricSeries *series = data;
+    g_free(series->metric);
+    g_array_unref(series->values);
+    g_free(series);
+}
+
+static void
+threshold_outcome_free(void *data)
+{
+    ThresholdOutcome *outcome = data;
+    g_free(outcome->metric);
+    g_free(outcome->message);
+    g_free(outcome);
+}
+
+static void
+add_outcome_values(Study *study, GHashTable *index, const Outcome *outcome, guint position)
+{
+    for (guint i = 0; i < outcome->values->len; i++) {
+        const OutcomeValue *value = g_ptr_array_index(outcome->values, i);
+        MetricSeries *series = g_hash_table_lookup(index, value->metric);
+        if (series == NULL) {
+            series = g_new0(MetricSeries, 1);
+            series->metric = g_strdup(value->metric);
+            series->unit = value->unit;
+            series->values = g_array_new(false, false, sizeof(double));
+            g_hash_table_insert(index, series->metric, series);
+            g_ptr_array_add(study->series, series);
+        }
+        while (series->values->len < position) {
+            double none = NAN;
+            g_array_append_val(series->values, none);
+        }
+        g_array_append_val(series->values, value->value);
+    }
+}
+
+static void
+collect_series(Study *study)
+{
+    g_autoptr(GHashTable) index = g_hash_table_new(g_str_hash, g_str_equal);
+    g_ptr_array_set_size(study->series, 0);
+    for (guint k = 0; k < study->outcomes->len; k++) {
+        add_outcome_values(study, index, g_ptr_array_index(study->outcomes, k), k);
+    }
+    for (guint i = 0; i < study->series->len; i++) {
+        MetricSeries *series = g_ptr_array_index(study->series, i);
+        while (series->values->len < study->outcomes->len) {
+            double none = NAN;
+            g_array_append_val(series->values, none);
+        }
+    }
+}
+
+static void
+judge(Study *study, const Scenario *scenario, const ScenarioThreshold *threshold,
+      const MetricSeries *series)
+{
+    guint n = study->outcomes->len;
+    g_autofree ThresholdRun *runs = g_new0(ThresholdRun, n);
+    g_autofree Sample *samples = g_new0(Sample, n);
+    for (guint k = 0; k < n; k++) {
+        const Outcome *outcome = g_ptr_array_index(study->outcomes, k);
+        double value = series != NULL ? g_array_index(series->values, double, k) : NAN;
+        if (!isnan(value)) {
+            sample_add(&samples[k], value);
+        }
+        runs[k] = (ThresholdRun){(int)outcome->replication, outcome->seed, &samples[k]};
+    }
+    g_auto(ThresholdResult) result = {0};
+    threshold_evaluate(&threshold->threshold, runs, n, scenario->replications.confidence,
+                       series != NULL ? series->unit : "", &result);
+    ThresholdOutcome *out = g_new0(ThresholdOutcome, 1);
+    out->metric = g_strdup(series != NULL ? series->metric : threshold->metric);
+    out->expr = threshold->text;
+    out->verdict = result.verdict;
+    out->message = g_steal_pointer(&result.message);
+    g_ptr_array_add(study->thresholds, out);
+    study->passed = study->passed && out->verdict == THRESHOLD_PASS;
+    for (guint k = 0; k < n; k++) {
+        sample_clear(&samples[k]);
+    }
+}
+
+static void
+judge_all(Study *study, const Scenario *scenario)
+{
+    g_ptr_array_set_size(study->thresholds, 0);
+    study->passed = true;
+    for (guint t = 0; t < scenario->n_thresholds; t++) {
+        const ScenarioThreshold *threshold = &scenario->thresholds[t];
+        g_autoptr(MetricKey) selector = metric_key_parse(threshold->metric, NULL);
+        guint n_matched = 0;
+        for (guint i = 0; selector != NULL && i < study->series->len; i++) {
+            const MetricSeries *series = g_ptr_array_index(study->series, i);
+            g_autoptr(MetricKey) key = metric_key_parse(series->metric, NULL);
+            if (key != NULL && metric_key_matches(key, selector)) {
+                judge(study, scenario, threshold, series);
+                n_matched++;
+            }
+        }
+        if (n_matched == 0) {
+            judge(study, scenario, threshold, NULL);
+        }
+    }
+}
+
+static bool
+is_precise(const MetricSeries *series, double confidence, double precision)
+{
+    g_auto(Sample) sample = {0};
+    for (guint k = 0; k < series->values->len; k++) {
+        double value = g_array_index(series->values, double, k);
+        if (!isnan(value)) {
+            sample_add(&sample, value);
+        }
+    }
+    Interval interval;
+    return !sample_mean_interval(&sample, confidence, &interval) ||
+           (interval.high - interval.low) / 2 <= precision * fabs(sample.mean);
+}
+
+static bool
+wants_more(const Study *study, const Scenario *scenario)
+{
+    const ScenarioReplications *rule = &scenario->replications;
+    for (guint i = 0; i < study->thresholds->len; i++) {
+        const ThresholdOutcome *outcome = g_ptr_array_index(study->thresholds, i);
+        if (outcome->verdict == THRESHOLD_INCONCLUSIVE) {
+            return true;
+        }
+    }
+    for (guint i = 0; rule->relative_precision > 0 && i < study->series->len; i++) {
+        const MetricSeries *series = g_ptr_array_index(study->series, i);
+        if (g_str_has_prefix(series->metric, "sfc_init_seconds") &&
+            !is_precise(series, rule->confidence, rule->relative_precision)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- the study ---- */
+
+static void
+take_outcomes(Study *study, Batch *batch, int from, int to)
+{
+    for (int k = from; k < to; k++) {
+        g_ptr_array_add(study->outcomes, g_steal_pointer(&batch->slots[k]));
+    }
+    collect_series(study);
+    judge_all(study, batch->scenario);
+}
+
+static bool
+run_study(Study *study, Batch *batch, int first, int count, int max, GError **error)
+{
+    int from = first, to = first + count;
+    for (;;) {
+        if (!run_range(batch, from, to, error)) {
+            return false;
+        }
+        take_outcomes(study, batch, from, to);
+        bool more = batch->options->only < 0 && to < max && wants_more(study, batch->scenario);
+        if (!more) {
+            return true;
+        }
+        from = to;
+        to = MIN(to + EXTRA_STEP, max);
+    }
+}
+
+Study *
+replicate(const Scenario *scenario, const Chains *chains, const ReplicateOptions *options,
+          GError **error)
+{
+    int count = options->count > 0 ? options->count : scenario->replications.count;
+    int max = MAX(count, options->count > 0 ? count : scenario->replications.max);
+    int first = 0;
+    if (options->only >= 0) {
+        first = options->only;
+        count = 1;
+        max = first + 1;
+    }
+    Batch batch = {.scenario = scenario, .chains = chains, .options = options};
+    g_mutex_init(&batch.lock);
+    batch.slots = g_new0(Outcome *, MAX(max, first + count));
+    Study *study = g_new0(Study, 1);
+    study->outcomes = g_ptr_array_new_with_free_func((GDestroyNotify)outcome_free);
+    study->series = g_ptr_array_new_with_free_func(series_free);
+    study->thresholds = g_ptr_array_new_with_free_func(threshold_outcome_free);
+    bool ok = run_study(study, &batch, first, count, max, error);
+    for (int k = 0; k < MAX(max, first + count); k++) {
+        outcome_free(batch.slots[k]);
+    }
+    g_free(batch.slots);
+    g_mutex_clear(&batch.lock);
+    if (!ok) {
+        study_free(study);
+        return NULL;
+    }
+    return study;
+}
+
+void
+study_free(Study *study)
+{
+    if (study == NULL) {
+        return;
+    }
+    g_ptr_array_unref(study->outcomes);
+    g_ptr_array_unref(study->series);
+    g_ptr_array_unref(study->thresholds);
+    g_free(study);
+}
+
+const MetricSeries *
+study_series(const Study *study, const char *metric)
+{
+    for (guint i = 0; i < study->series->len; i++) {
+        const MetricSeries *series = g_ptr_array_index(study->series, i);
+        if (g_str_equal(series->metric, metric)) {
+            return series;
+        }
+    }
+    return NULL;
+}
