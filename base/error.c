@@ -1,7 +1,7 @@
 /* The error domain: messages are composed here, printed only in cli/. */
 #include "base/error.h"
 
-G_DEFINE_QUARK(vwire-error, vwire_error)
+G_DEFINE_QUARK(vwire_error, vwire_error)
 
 bool
 error_set_errno(GError **error, int errnum, const char *format, ...)

@@ -29,9 +29,9 @@ int verb_run(const Verb *verb, int argc, char **argv);
 /* ---- options that several verbs share (options.c) ---- */
 
 typedef struct CommonOptions {
-    char **maps;   /* --map PREFIX=DIR */
-    char **sets;   /* --set PATH=VALUE */
-    char *format;  /* --format text|json */
+    char **maps;  /* --map PREFIX=DIR */
+    char **sets;  /* --set PATH=VALUE */
+    char *format; /* --format text|json */
     gboolean quiet;
     bool json;
     GArray *parsed_maps;
@@ -59,5 +59,5 @@ typedef struct Table Table;
 /* Columns are separated by '|' in `titles`; a title that begins with '>' is right-aligned. */
 Table *table_new(const char *titles);
 void table_add(Table *table, const char *format, ...) G_GNUC_PRINTF(2, 3); /* '|' separates */
-void table_print(Table *table); /* prints and frees */
+void table_print(Table *table);                                            /* prints and frees */
 void table_free(Table *table);

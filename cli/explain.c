@@ -75,10 +75,10 @@ place_pod(Placement *placement, const Object *object, const PodSpec *spec, const
     if (node == NULL) {
         const Node *chosen = placement_choose(placement, &place, &message);
         node = chosen != NULL ? chosen->name : NULL;
-        why = node == NULL               ? message
-              : affinity_node != NULL    ? "one Pod of the DaemonSet for each node"
-              : spec->n_pod_terms > 0    ? "best score among the nodes that its affinity allows"
-                                         : "best score among the nodes that fit";
+        why = node == NULL            ? message
+              : affinity_node != NULL ? "one Pod of the DaemonSet for each node"
+              : spec->n_pod_terms > 0 ? "best score among the nodes that its affinity allows"
+                                      : "best score among the nodes that fit";
     }
     cJSON_AddStringToObject(pod, "node", node != NULL ? node : "-");
     cJSON_AddStringToObject(pod, "why", why);

@@ -7,8 +7,10 @@
 
 static const Verb verbs[] = {
     {"validate", "FILE...", "Check scenarios and their manifests", verb_validate},
-    {"explain", "FILE", "Say which endpoints each chain will take and why, where each Pod goes, "
-                        "and what it reserves", verb_explain},
+    {"explain", "FILE",
+     "Say which endpoints each chain will take and why, where each Pod goes, "
+     "and what it reserves",
+     verb_explain},
     {"run", "FILE", "Simulate a scenario in virtual time", verb_run},
 };
 
@@ -21,8 +23,9 @@ print_help(FILE *to)
     for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++) {
         fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
     }
-    fprintf(to, "\nvwire VERB --help tells more of each.  Exit status: 0 pass, 1 a threshold failed "
-                "or was\ninconclusive, 2 bad scenario or usage, 3 run-time error.\n");
+    fprintf(to,
+            "\nvwire VERB --help tells more of each.  Exit status: 0 pass, 1 a threshold failed "
+            "or was\ninconclusive, 2 bad scenario or usage, 3 run-time error.\n");
 }
 
 int

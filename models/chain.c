@@ -173,8 +173,7 @@ select_for(const Finder *finder, const Chain *chain, const NetworkServiceSpec *s
            ChainLink *link)
 {
     const GPtrArray *endpoints = g_hash_table_lookup(finder->by_service, chain->service);
-    g_autoptr(GPtrArray) records =
-        g_ptr_array_new_with_free_func((GDestroyNotify)nse_record_unref);
+    g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)nse_record_unref);
     for (guint i = 0; endpoints != NULL && i < endpoints->len; i++) {
         g_ptr_array_add(records, record_of(g_ptr_array_index(endpoints, i)));
     }
@@ -207,12 +206,11 @@ no_candidates_text(const Finder *finder, const Chain *chain, const ChainLink *li
     const Object *object = g_hash_table_lookup(finder->services, chain->service);
     const TreeMark *mark = &object->mark;
     bool any = g_hash_table_contains(finder->by_service, chain->service);
-    return g_strdup_printf("%s:%d:%d: NetworkService %s: %s for the client %s {%s}",
-                           mark->file != NULL ? mark->file : "?", mark->line, mark->column,
-                           chain->service,
-                           any ? "no endpoint satisfies the selectors that apply"
-                               : "no endpoint registers for it",
-                           link->from, labels);
+    return g_strdup_printf(
+        "%s:%d:%d: NetworkService %s: %s for the client %s {%s}",
+        mark->file != NULL ? mark->file : "?", mark->line, mark->column, chain->service,
+        any ? "no endpoint satisfies the selectors that apply" : "no endpoint registers for it",
+        link->from, labels);
 }
 
 /* Follows the service's matches from the client on, as the forwarders will. */
@@ -222,10 +220,10 @@ follow(const Finder *finder, Chain *chain, const Labels *client_labels)
     const NetworkServiceSpec *spec = service_spec(finder, chain->service);
     if (spec == NULL) {
         const TreeMark *mark = &chain->client->mark;
-        chain->problem = g_strdup_printf(
-            "%s:%d:%d: %s asks for network service %s, which is in no manifest",
-            mark->file != NULL ? mark->file : "?", mark->line, mark->column, chain->client_name,
-            chain->service);
+        chain->problem =
+            g_strdup_printf("%s:%d:%d: %s asks for network service %s, which is in no manifest",
+                            mark->file != NULL ? mark->file : "?", mark->line, mark->column,
+                            chain->client_name, chain->service);
         return;
     }
     const Labels *labels = client_labels;
@@ -264,8 +262,8 @@ add_client_labels(const ProcessInfo *info, const NsUrl *url, Labels *out)
 }
 
 static void
-add_chain(Finder *finder, const Object *object, const PodSpec *pod,
-          const ContainerSpec *container, const NsUrl *url, guint index, guint manifest)
+add_chain(Finder *finder, const Object *object, const PodSpec *pod, const ContainerSpec *container,
+          const NsUrl *url, guint index, guint manifest)
 {
     Chain *chain = g_new0(Chain, 1);
     chain->service = g_strdup(url->service);
@@ -273,8 +271,8 @@ add_chain(Finder *finder, const Object *object, const PodSpec *pod,
     chain->client = object;
     chain->client_pod = pod;
     chain->client_name = object_label(object);
-    chain->interface = url->interface != NULL ? g_strdup(url->interface)
-                                              : g_strdup_printf("nsm-%u", index + 1);
+    chain->interface =
+        url->interface != NULL ? g_strdup(url->interface) : g_strdup_printf("nsm-%u", index + 1);
     chain->connection = g_strdup_printf("-%u", index);
     chain->manifest = manifest;
     chain->links = g_ptr_array_new_with_free_func(link_free);
@@ -394,10 +392,9 @@ make_names_unique(const GPtrArray *chains)
         Chain *chain = g_ptr_array_index(chains, i);
         if (GPOINTER_TO_UINT(g_hash_table_lookup(count, chain->service)) > 1) {
             g_free(chain->name);
-            chain->name = g_strdup_printf("%s@%s%s", chain->service, chain->client_name,
-                                          g_str_equal(chain->connection, "-0")
-                                              ? ""
-                                              : chain->connection);
+            chain->name =
+                g_strdup_printf("%s@%s%s", chain->service, chain->client_name,
+                                g_str_equal(chain->connection, "-0") ? "" : chain->connection);
         }
     }
 }
@@ -411,8 +408,8 @@ chains_find(const Scenario *scenario)
     chains->injected = g_ptr_array_new_with_free_func((GDestroyNotify)pod_spec_free);
     Finder finder = {.scenario = scenario, .chains = chains};
     finder.services = g_hash_table_new(g_str_hash, g_str_equal);
-    finder.by_service = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
-                                              (GDestroyNotify)g_ptr_array_unref);
+    finder.by_service =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
     for (guint m = 0; m < scenario->n_manifests; m++) {
         const GPtrArray *objects = scenario->manifests[m].objects;
         for (guint i = 0; i < objects->len; i++) {

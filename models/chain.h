@@ -15,17 +15,17 @@ typedef struct ChainEndpoint {
     const ContainerSpec *container;
     const PodSpec *pod;
     bool passthrough;
-    char *name;      /* "namespace/workload" */
+    char *name; /* "namespace/workload" */
     char **services;
     Labels labels;
 } ChainEndpoint;
 
 typedef struct ChainLink {
-    char *from;               /* "namespace/workload" of the link's client */
-    Labels labels;            /* of the link's client */
-    GPtrArray *candidates;    /* ChainEndpoint *, in the order of trial */
-    const ChainEndpoint *to;  /* the first of them; NULL: none */
-    GPtrArray *lines;         /* char *: why */
+    char *from;              /* "namespace/workload" of the link's client */
+    Labels labels;           /* of the link's client */
+    GPtrArray *candidates;   /* ChainEndpoint *, in the order of trial */
+    const ChainEndpoint *to; /* the first of them; NULL: none */
+    GPtrArray *lines;        /* char *: why */
 } ChainLink;
 
 typedef struct Chain {
@@ -33,13 +33,13 @@ typedef struct Chain {
     char *service;
     const Object *client;
     const PodSpec *client_pod; /* as admitted: with what a webhook injects */
-    char *client_name; /* "namespace/workload" */
+    char *client_name;         /* "namespace/workload" */
     char *interface;
-    char *connection;  /* suffix of the connection's id: "-0" for the first URL */
-    guint manifest;    /* index of the entry of spec.manifests that brings the client */
-    GPtrArray *links;  /* ChainLink * */
+    char *connection;   /* suffix of the connection's id: "-0" for the first URL */
+    guint manifest;     /* index of the entry of spec.manifests that brings the client */
+    GPtrArray *links;   /* ChainLink * */
     GPtrArray *members; /* Object *: client and chosen endpoints, in order */
-    char *problem;     /* why it cannot work; NULL: nothing found */
+    char *problem;      /* why it cannot work; NULL: nothing found */
 } Chain;
 
 typedef struct Chains {

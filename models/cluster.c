@@ -199,18 +199,17 @@ cluster_system(Cluster *cluster)
     }
     for (guint i = 0; i < cluster->node_list.n; i++) {
         g_autofree char *name = g_strdup_printf("kubelet/%s", cluster->nodes[i].name);
-        g_ptr_array_add(machines,
-                        kubelet_new(info_new(cluster, COMPONENT_KUBELET, name,
-                                             cluster->nodes[i].name),
-                                    i));
+        g_ptr_array_add(
+            machines,
+            kubelet_new(info_new(cluster, COMPONENT_KUBELET, name, cluster->nodes[i].name), i));
     }
     for (guint i = 0; i < cluster->scenario->n_manifests; i++) {
         const ScenarioManifest *manifest = &cluster->scenario->manifests[i];
         g_autofree char *name = g_strdup_printf("kubectl/%s", manifest->path);
         ProcessInfo *info =
             info_new(cluster, COMPONENT_KUBECTL, name, cluster_control_plane_node(cluster));
-        g_ptr_array_add(machines, kubectl_new(info, manifest->objects, manifest->start_time,
-                                              manifest->path));
+        g_ptr_array_add(machines,
+                        kubectl_new(info, manifest->objects, manifest->start_time, manifest->path));
     }
     return machines;
 }

@@ -32,7 +32,7 @@ typedef enum DataPlaneOpKind {
 
 typedef struct DataPlaneOp {
     DataPlaneOpKind kind;
-    uint64_t token;        /* the world's; comes back with the completion */
+    uint64_t token; /* the world's; comes back with the completion */
     WireKind wire;
     const char *owner;     /* "ns/pod" of the forwarder or function that performs it */
     const char *node;      /* where it is performed */

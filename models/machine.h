@@ -176,8 +176,8 @@ DataPlaneOp *actions_dataplane(Actions *actions, uint64_t tag, DataPlaneOpKind k
 RuntimeOp *actions_runtime(Actions *actions, uint64_t tag, RuntimeOpKind kind);
 void actions_hold(Actions *actions, HoldKind hold, int delta);
 void actions_trace(Actions *actions, TraceMark mark, const char *subject, const char *detail);
-void actions_trace_value(Actions *actions, TraceMark mark, const char *subject,
-                         const char *detail, int64_t value);
+void actions_trace_value(Actions *actions, TraceMark mark, const char *subject, const char *detail,
+                         int64_t value);
 void actions_exit(Actions *actions, int exit_code);
 
 /* ---- machines ---- */
@@ -188,7 +188,7 @@ typedef struct ProcessInfo {
     const char *name; /* "namespace/pod/container", or the component's name; unique */
     const char *node;
     const char *ns;
-    const char *pod; /* NULL for components outside Pods */
+    const char *pod;     /* NULL for components outside Pods */
     const char *pod_key; /* "namespace/pod" */
     const char *pod_ip;
     const char *node_ip;

@@ -59,7 +59,7 @@
     X(WORK_START, "start")                                                                         \
     X(WORK_VPP_BOOT, "vpp-boot")                                                                   \
     X(WORK_VPP_INTERFACE, "vpp-interface")                                                         \
-    X(WORK_VPP_XCONNECT, "vpp-cross-connect")                                                           \
+    X(WORK_VPP_XCONNECT, "vpp-cross-connect")                                                      \
     X(WORK_VPP_TUNNEL, "vpp-tunnel")                                                               \
     X(WORK_SCHEDULE, "schedule")                                                                   \
     X(WORK_SYNC, "sync")

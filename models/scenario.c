@@ -262,8 +262,8 @@ static bool
 read_spec(Loader *loader, const TreeNode *spec, GError **error)
 {
     static const char *const KEYS[] = {
-        "duration", "warmupPeriod", "calibration", "cluster", "manifests", "traffic", "faults",
-        "sweep",    "replications", "thresholds",  "references", "outputs", "emulation", NULL};
+        "duration", "warmupPeriod", "calibration", "cluster",    "manifests", "traffic",   "faults",
+        "sweep",    "replications", "thresholds",  "references", "outputs",   "emulation", NULL};
     Scenario *scenario = loader->scenario;
     if (!tree_expect(spec, TREE_MAPPING, "spec", error) ||
         !tree_check_keys(spec, KEYS, "spec", error) || !check_unsupported(spec, error) ||

@@ -162,7 +162,8 @@ note_wait(Timeline *timeline, const TraceEvent *event)
     timeline->registry_wait += event->value;
     timeline->n_waits++;
     RequestTimes *request = g_hash_table_lookup(timeline->open, event->subject);
-    if (request == NULL && g_hash_table_size(timeline->open) == 1) {
+    bool find = g_strcmp0(event->detail, "find") == 0;
+    if (request == NULL && find && g_hash_table_size(timeline->open) == 1) {
         GHashTableIter iter; /* look-ups of forwarders name no service; alone, they are its */
         void *value;
         g_hash_table_iter_init(&iter, timeline->open);
@@ -170,7 +171,7 @@ note_wait(Timeline *timeline, const TraceEvent *event)
             request = value;
         }
     }
-    if (request != NULL) {
+    if (request != NULL && find) {
         request->registry += event->value;
     }
 }

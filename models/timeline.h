@@ -15,23 +15,23 @@ typedef struct PodTimes {
     nsec_t scheduled;
     nsec_t volumes;
     nsec_t sandbox;
-    nsec_t started;    /* its first container */
-    nsec_t identity;   /* its first SVID */
+    nsec_t started;  /* its first container */
+    nsec_t identity; /* its first SVID */
     nsec_t registering;
     nsec_t registered;
     nsec_t initialized;
     nsec_t ready;
-    char *problem;     /* the last reason why it does not run; NULL: none */
-    guint n_refused;   /* identity attempts without an entry */
-    char *refusal;     /* the last of them */
+    char *problem;   /* the last reason why it does not run; NULL: none */
+    guint n_refused; /* identity attempts without an entry */
+    char *refusal;   /* the last of them */
     guint n_restarts;
 } PodTimes;
 
 typedef struct RequestTimes {
-    char *id;        /* connection */
+    char *id; /* connection */
     char *service;
-    nsec_t first;    /* first attempt */
-    nsec_t last;     /* the attempt that succeeded, or the last */
+    nsec_t first; /* first attempt */
+    nsec_t last;  /* the attempt that succeeded, or the last */
     nsec_t done;
     guint n_failed;
     char *problem;   /* of the last failed attempt */

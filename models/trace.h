@@ -8,32 +8,32 @@
 #include "base/nsec.h"
 
 #define TRACE_MARKS(X)                                                                             \
-    X(SUBMITTED, "submitted")            /* kubectl apply begins; subject: manifest path */        \
-    X(APPLIED, "applied")                /* last object created */                                 \
-    X(OBJECT_CREATED, "object-created")  /* subject kind/ns/name */                                \
+    X(SUBMITTED, "submitted")           /* kubectl apply begins; subject: manifest path */         \
+    X(APPLIED, "applied")               /* last object created */                                  \
+    X(OBJECT_CREATED, "object-created") /* subject kind/ns/name */                                 \
     X(POD_CREATED, "pod-created")                                                                  \
-    X(POD_SCHEDULED, "pod-scheduled")    /* detail: node */                                        \
+    X(POD_SCHEDULED, "pod-scheduled")         /* detail: node */                                   \
     X(POD_UNSCHEDULABLE, "pod-unschedulable") /* detail: the scheduler's message */                \
-    X(POD_BLOCKED, "pod-blocked")        /* detail: what the kubelet waits for */                  \
+    X(POD_BLOCKED, "pod-blocked")             /* detail: what the kubelet waits for */             \
     X(POD_VOLUMES, "pod-volumes-mounted")                                                          \
     X(POD_SANDBOX, "pod-sandbox-ready")                                                            \
     X(CONTAINER_STARTED, "container-started") /* subject ns/pod/container */                       \
     X(CONTAINER_EXITED, "container-exited")   /* detail: exit code */                              \
     X(CONTAINER_BACKOFF, "container-back-off")                                                     \
     X(POD_INITIALIZED, "pod-initialized")                                                          \
-    X(POD_READY, "pod-ready")            /* as the API server knows it */                          \
+    X(POD_READY, "pod-ready") /* as the API server knows it */                                     \
     X(POD_DELETED, "pod-deleted")                                                                  \
     X(PROCESS_STARTED, "process-started")                                                          \
     X(IDENTITY_REFUSED, "identity-refused") /* no entry for this workload yet */                   \
     X(IDENTITY_RECEIVED, "identity-received")                                                      \
     X(REGISTER_STARTED, "register-started")                                                        \
-    X(REGISTERED, "registered")          /* subject: NSE name */                                   \
-    X(REQUEST_STARTED, "request-started")/* subject: connection id */                              \
-    X(REQUEST_FAILED, "request-failed")  /* detail: why */                                         \
+    X(REGISTERED, "registered")           /* subject: NSE name */                                  \
+    X(REQUEST_STARTED, "request-started") /* subject: connection id */                             \
+    X(REQUEST_FAILED, "request-failed")   /* detail: why */                                        \
     X(REQUEST_DONE, "request-done")                                                                \
-    X(ENDPOINT_CHOSEN, "endpoint-chosen")/* subject: connection id; detail: NSE and rule */        \
+    X(ENDPOINT_CHOSEN, "endpoint-chosen") /* subject: connection id; detail: NSE and rule */       \
     X(FORWARDER_CHOSEN, "forwarder-chosen")                                                        \
-    X(REGISTRY_WAIT, "registry-wait")    /* value: ns spent in the client-side rate limiter */     \
+    X(REGISTRY_WAIT, "registry-wait") /* value: ns in the client-side rate limiter; find, write */ \
     X(XCONNECT_DONE, "cross-connect-done")                                                         \
     X(CONNECTION_CLOSED, "connection-closed")                                                      \
     X(WEBHOOK_INJECTED, "webhook-injected")                                                        \

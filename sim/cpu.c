@@ -9,8 +9,8 @@ struct CpuNode {
     Engine *engine;
     double cores;
     nsec_t phase;
-    guint n_running; /* jobs that may run now */
-    double rate;     /* share of a core that each of them gets */
+    guint n_running;   /* jobs that may run now */
+    double rate;       /* share of a core that each of them gets */
     GPtrArray *groups; /* those with running jobs */
 };
 
@@ -24,7 +24,7 @@ struct CpuGroup {
     nsec_t period_end;
     nsec_t updated;
     bool throttled;
-    bool listed; /* in node->groups */
+    bool listed;     /* in node->groups */
     GPtrArray *jobs; /* heap by finish, then address-free order of arrival */
     CpuUsage usage;
 };

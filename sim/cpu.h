@@ -18,9 +18,9 @@ typedef struct CpuJob CpuJob;
 /* Embedded by whoever needs CPU time; `done` is called when it has been used, and may free it. */
 struct CpuJob {
     void (*done)(CpuJob *job);
-    CpuGroup *group;  /* NULL when it is not running */
-    double finish;    /* attained service of the group at which it is done */
-    guint index;      /* place in the group's heap */
+    CpuGroup *group; /* NULL when it is not running */
+    double finish;   /* attained service of the group at which it is done */
+    guint index;     /* place in the group's heap */
 };
 
 typedef struct CpuUsage {

@@ -10,7 +10,7 @@ struct Port {
     char *name;
     char *owner; /* "namespace/pod" */
     WireKind wire_kind;
-    bool in_pod; /* a Pod's end, not a forwarder's */
+    bool in_pod;    /* a Pod's end, not a forwarder's */
     Port *wire;     /* the other end of the wire */
     Port *xconnect; /* joined inside the owner */
     char *tunnel;   /* key of the tunnel: both nodes and the VNI */
@@ -130,9 +130,8 @@ static void
 create_tunnel(Plane *plane, const DataPlaneOp *op)
 {
     bool ordered = strcmp(op->node, op->peer_node) < 0;
-    g_autofree char *key =
-        g_strdup_printf("%s|%s|%u", ordered ? op->node : op->peer_node,
-                        ordered ? op->peer_node : op->node, op->vni);
+    g_autofree char *key = g_strdup_printf("%s|%s|%u", ordered ? op->node : op->peer_node,
+                                           ordered ? op->peer_node : op->node, op->vni);
     Port *port = obtain_port(plane, op->port, op->owner, false);
     leave_tunnel(plane, port);
     Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, key);
@@ -264,8 +263,7 @@ perform(DataPlane *base, const DataPlaneOp *op, GError **error)
     RandomStream random; /* one for each port: other operations do not disturb it */
     random_stream_init(&random, plane->seed, plane->replication,
                        op->port != NULL ? op->port : op->pod_port, "data-plane operation");
-    nsec_t delay =
-        dist_draw_nsec(&plane->calibration->parameters[duration_of(op->kind)], &random);
+    nsec_t delay = dist_draw_nsec(&plane->calibration->parameters[duration_of(op->kind)], &random);
     engine_schedule(plane->engine, &pending->event, engine_now(plane->engine) + delay);
     return true;
 }
@@ -349,8 +347,8 @@ sim_dataplane_new(Engine *engine, const Calibration *calibration, uint64_t seed,
     plane->done = done;
     plane->data = data;
     plane->ports = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, port_free);
-    plane->owners = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                          (GDestroyNotify)g_ptr_array_unref);
+    plane->owners =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     plane->tunnels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     plane->pending = g_hash_table_new_full(NULL, NULL, pending_free, NULL);
     return &plane->base;

@@ -5,14 +5,14 @@
  * the slot table points to events.  So cancelling clears one slot and leaves a dead entry, which
  * is dropped when it comes up or when the dead outnumber the living.
  *
- * The *wheel* is a radix heap (Ahuja, Mehlhorn, Orlin, Tarjan, JACM 37, 1990) on the digits of
- * the time.  Relative to `base`, which no entry is before, an entry lies at the level of the
- * highest digit in which its time differs from base, in the bucket of that digit.  So all of a
- * lower level comes before all of a higher one, and the buckets of a level are in order.  The
- * *bottom* is a sorted array of all entries before `bottom_end`.  When it is used up, the first
- * bucket takes its place if it is small; otherwise its entries are spread over the levels below,
- * which are empty then and get digits as wide as suits their number.  An entry moves about twice
- * between scheduling and running, mostly within the cache, however many are pending.
+ * The *wheel* is a radix heap (Ahuja, Mehlhorn, Orlin, Tarjan, JACM 37, 1990) whose keys are time
+ * and, as the lowest digits, rank.  Relative to `base`, which no entry is before, an entry lies at
+ * the level of the highest digit in which it differs from base, in the bucket of that digit.  So
+ * all of a lower level comes before all of a higher one, and the buckets of a level are in order.
+ * The *bottom* is a short sorted array of all entries before `bottom_end`.  When it is used up, the
+ * first bucket takes its place if it is small; otherwise its entries are spread over the levels
+ * below, which are empty then and get digits as wide as suits their number.  An entry moves about
+ * twice between scheduling and running, mostly within the cache, however many are pending.
  *
  * Buckets keep the order of scheduling and sorting is stable, so entries need no sequence
  * number: nothing is put below a bucket before it is spread, hence an entry never gets ahead of
@@ -26,26 +26,31 @@
 #define DIGIT_BITS 6
 #define N_DIGITS (1 << DIGIT_BITS)
 #define TIME_BITS 63
-#define N_LEVELS 22      /* TIME_BITS / MIN_WIDTH and a virtual one above all */
-#define MIN_WIDTH 3      /* bits of the narrowest digit that a bucket is spread by */
+#define MIN_WIDTH 3      /* bits of the narrowest digit of the time that a bucket is spread by */
+#define RANK_WIDTH 4     /* bits of each digit of the rank */
+#define N_RANK_LEVELS 2  /* the lowest levels are the rank's; in a bucket of level 0 all is equal  \
+                          */
+#define N_LEVELS 24      /* and TIME_BITS / MIN_WIDTH for the time, and a virtual one above all */
 #define BUCKET_AIM 10    /* entries per bucket that spreading aims at */
 #define BUCKET_MAX 40    /* entries of the largest bucket that is sorted, not spread */
-#define COUNTING_MAX 24  /* entries up to which sorting by counting is the fastest */
-#define INSERTION_MAX 64 /* entries up to which sorting by insertion is faster than by merging */
+#define COUNTING_MAX 24  /* entries up to which sorting by counting is faster than by insertion */
 #define BOTTOM_MAX 96    /* entries above which the bottom gives some back to the wheel */
-#define BOTTOM_KEEP 32   /* entries that it keeps then */
+#define BOTTOM_KEEP 24   /* entries that it keeps then */
+#define BOTTOM_SIZE 256  /* entries that its array holds, used ones included */
 #define CHUNK_ENTRIES 31 /* with the header 512 bytes */
 #define SLAB_CHUNKS 32   /* chunks allocated at a time */
 #define DEAD_MIN 64      /* dead entries that are not worth a purge */
-#define PREFETCH_MAX 64  /* events fetched ahead when the bottom is loaded */
 #define CACHE_LINE 64
 #define NO_SLOT UINT32_MAX
 
 /* So that the levels suffice however entries are spread. */
 G_STATIC_ASSERT(BUCKET_MAX / BUCKET_AIM >= 1 << (MIN_WIDTH - 1));
-G_STATIC_ASSERT((N_LEVELS - 1) * MIN_WIDTH >= TIME_BITS);
+G_STATIC_ASSERT((N_LEVELS - 1 - N_RANK_LEVELS) * MIN_WIDTH >= TIME_BITS);
+/* See bottom_cut. */
+G_STATIC_ASSERT(BOTTOM_KEEP <= CHUNK_ENTRIES);
 
-/* Two words, so that entries are copied in registers. */
+/* Two words, so that entries are copied in registers.  Without a slot it is a limit: what is
+ * before it, and what not. */
 typedef struct Entry {
     nsec_t time;
     uint64_t tag; /* rank << 32 | slot */
@@ -79,16 +84,15 @@ struct Engine {
     bool is_running;
     bool is_stopped;
 
-    Entry *bottom;       /* sorted from head to tail */
-    size_t bottom_head;  /* the next entry */
-    size_t bottom_tail;  /* behind the last entry */
-    size_t bottom_size;  /* entries that there is room for */
-    size_t bottom_limit; /* entries above which cutting is tried */
-    uint64_t bottom_end; /* all entries before this time are in the bottom, no others */
+    Entry bottom[BOTTOM_SIZE]; /* sorted from head to tail */
+    size_t bottom_head;        /* the next entry */
+    size_t bottom_tail;        /* behind the last entry */
+    Entry bottom_end;          /* no entry of the wheel is before this, none of the bottom behind;
+                                  of those equal to it, the bottom holds the first-scheduled */
 
-    nsec_t base;                 /* not after any entry */
+    Entry base;                  /* not after any entry of the wheel, and not after the clock */
     uint32_t levels;             /* a bit per level that is not empty */
-    uint8_t shift_of[N_LEVELS];  /* lowest bit of the level's digit; 0: there is none below */
+    uint8_t shift_of[N_LEVELS];  /* lowest bit of the level's digit, of time or rank */
     uint8_t level_of[TIME_BITS]; /* to which level's digit a bit of the time belongs */
     uint64_t occupied[N_LEVELS]; /* a bit per bucket that is not empty */
     Bucket buckets[N_LEVELS][N_DIGITS];
@@ -112,10 +116,22 @@ entry_slot(Entry entry)
     return (uint32_t)entry.tag;
 }
 
+static inline unsigned
+entry_rank(Entry entry)
+{
+    return (unsigned)(entry.tag >> 32);
+}
+
+static inline Entry
+limit_at(nsec_t time, unsigned rank)
+{
+    return (Entry){.time = time, .tag = (uint64_t)rank << 32};
+}
+
 static inline bool
 is_before(Entry a, Entry b)
 {
-    return a.time < b.time || (a.time == b.time && a.tag >> 32 < b.tag >> 32);
+    return a.time < b.time || (a.time == b.time && entry_rank(a) < entry_rank(b));
 }
 
 static __attribute__((noinline)) void
@@ -176,8 +192,8 @@ grow_chunks(Engine *engine)
     }
 }
 
-static inline void
-bucket_add_chunk(Engine *engine, Bucket *bucket)
+static inline Chunk *
+take_chunk(Engine *engine)
 {
     if (G_UNLIKELY(engine->free_chunks == NULL)) {
         grow_chunks(engine);
@@ -185,31 +201,26 @@ bucket_add_chunk(Engine *engine, Bucket *bucket)
     Chunk *chunk = engine->free_chunks;
     engine->free_chunks = chunk->next;
     chunk->n = 0;
-    if (bucket->last == NULL) {
-        chunk->next = chunk;
-    } else {
-        chunk->next = bucket->last->next;
-        bucket->last->next = chunk;
-    }
-    bucket->last = chunk;
+    return chunk;
 }
 
-/* Frees a chunk that has been read; returns the one behind it, and starts to fetch the next. */
-static inline Chunk *
-chunk_drop(Engine *engine, Chunk *chunk)
+/* Frees a chunk that has been read. */
+static inline void
+free_chunk(Engine *engine, Chunk *chunk)
 {
-    Chunk *next = chunk->next;
     chunk->next = engine->free_chunks;
     engine->free_chunks = chunk;
-    if (next != NULL && next->next != NULL) {
-        for (size_t i = 0; i < sizeof *chunk; i += CACHE_LINE) {
-            __builtin_prefetch((char *)next->next + i);
-        }
-    }
-    return next;
 }
 
-/* Gives the next level below a digit of so many bits, those below it full digits. */
+static inline void
+prefetch_chunk(const Chunk *chunk)
+{
+    for (size_t i = 0; i < sizeof *chunk; i += CACHE_LINE) {
+        __builtin_prefetch((const char *)chunk + i);
+    }
+}
+
+/* Gives the next level below a digit of so many bits of the time, those below it full digits. */
 static void
 wheel_divide(Engine *engine, unsigned level, unsigned width)
 {
@@ -227,22 +238,67 @@ wheel_divide(Engine *engine, unsigned level, unsigned width)
     }
 }
 
+/* Where an entry belongs. */
+static inline void
+wheel_find(const Engine *engine, Entry entry, unsigned *level, unsigned *digit)
+{
+    uint64_t differing = (uint64_t)entry.time ^ (uint64_t)engine->base.time;
+    if (G_LIKELY(differing != 0)) {
+        *level = engine->level_of[63 - __builtin_clzll(differing)];
+        *digit = (unsigned)((uint64_t)entry.time >> engine->shift_of[*level]) % N_DIGITS;
+    } else {
+        *level = (entry_rank(entry) ^ entry_rank(engine->base)) >> RANK_WIDTH != 0;
+        *digit = entry_rank(entry) >> engine->shift_of[*level] & ((1 << RANK_WIDTH) - 1);
+    }
+}
+
+/* Adds an empty chunk behind the others of a bucket. */
+static inline Chunk *
+wheel_append(Engine *engine, unsigned level, unsigned digit)
+{
+    Bucket *bucket = &engine->buckets[level][digit];
+    Chunk *chunk = take_chunk(engine);
+    if (bucket->last == NULL) {
+        chunk->next = chunk;
+    } else {
+        chunk->next = bucket->last->next;
+        bucket->last->next = chunk;
+    }
+    bucket->last = chunk;
+    engine->occupied[level] |= UINT64_C(1) << digit;
+    engine->levels |= UINT32_C(1) << level;
+    return chunk;
+}
+
 static inline void
 wheel_put(Engine *engine, Entry entry)
 {
-    uint64_t time = (uint64_t)entry.time;
-    uint64_t differing = (time ^ (uint64_t)engine->base) | 1;
-    unsigned level = engine->level_of[63 - __builtin_clzll(differing)];
-    unsigned digit = (unsigned)(time >> engine->shift_of[level]) % N_DIGITS;
+    unsigned level, digit;
+    wheel_find(engine, entry, &level, &digit);
     Bucket *bucket = &engine->buckets[level][digit];
-    if (G_UNLIKELY(bucket->last == NULL || bucket->last->n == CHUNK_ENTRIES)) {
-        bucket_add_chunk(engine, bucket);
-        engine->occupied[level] |= UINT64_C(1) << digit;
-        engine->levels |= UINT32_C(1) << level;
-    }
     Chunk *chunk = bucket->last;
+    if (G_UNLIKELY(chunk == NULL || chunk->n == CHUNK_ENTRIES)) {
+        chunk = wheel_append(engine, level, digit);
+    }
     chunk->entries[chunk->n++] = entry;
     bucket->n++;
+}
+
+/* Puts at most CHUNK_ENTRIES equal entries before all others of their bucket. */
+static void
+wheel_put_first(Engine *engine, const Entry *entries, size_t n)
+{
+    unsigned level, digit;
+    wheel_find(engine, entries[0], &level, &digit);
+    Bucket *bucket = &engine->buckets[level][digit];
+    Chunk *last = bucket->last;
+    Chunk *chunk = wheel_append(engine, level, digit);
+    memcpy(chunk->entries, entries, n * sizeof *entries);
+    chunk->n = n;
+    bucket->n += n;
+    if (last != NULL) {
+        bucket->last = last; /* in a circle, behind the last is before the first */
+    }
 }
 
 /* Empties a bucket; returns its first chunk, the list ends with NULL. */
@@ -260,6 +316,21 @@ wheel_take(Engine *engine, unsigned level, unsigned digit)
     return first;
 }
 
+/* Takes only the first chunk of a bucket. */
+static Chunk *
+wheel_take_chunk(Engine *engine, unsigned level, unsigned digit)
+{
+    Bucket *bucket = &engine->buckets[level][digit];
+    Chunk *first = bucket->last->next;
+    if (first == bucket->last) {
+        return wheel_take(engine, level, digit);
+    }
+    bucket->last->next = first->next;
+    bucket->n -= first->n;
+    first->next = NULL;
+    return first;
+}
+
 /* The first bucket that is not empty; the wheel must not be. */
 static inline void
 wheel_first(const Engine *engine, unsigned *level, unsigned *digit)
@@ -268,13 +339,28 @@ wheel_first(const Engine *engine, unsigned *level, unsigned *digit)
     *digit = (unsigned)__builtin_ctzll(engine->occupied[*level]);
 }
 
-/* The earliest time that belongs to a bucket. */
-static inline nsec_t
+/* The least that belongs to a bucket. */
+static inline Entry
 bucket_start(const Engine *engine, unsigned level, unsigned digit)
 {
     unsigned shift = engine->shift_of[level];
-    uint64_t above = (uint64_t)engine->base >> shift >> DIGIT_BITS << DIGIT_BITS;
-    return (nsec_t)((above | digit) << shift);
+    if (G_UNLIKELY(level < N_RANK_LEVELS)) {
+        unsigned above = level == 0 ? entry_rank(engine->base) >> RANK_WIDTH << RANK_WIDTH : 0;
+        return limit_at(engine->base.time, above | digit << shift);
+    }
+    uint64_t above = (uint64_t)engine->base.time >> shift >> DIGIT_BITS << DIGIT_BITS;
+    return limit_at((nsec_t)((above | digit) << shift), 0);
+}
+
+/* The least that is behind all of a bucket. */
+static inline Entry
+bucket_end(const Engine *engine, unsigned level, Entry start)
+{
+    unsigned shift = engine->shift_of[level];
+    if (G_UNLIKELY(level < N_RANK_LEVELS)) {
+        return limit_at(start.time, entry_rank(start) + (1U << shift));
+    }
+    return limit_at((nsec_t)((uint64_t)start.time + (UINT64_C(1) << shift)), 0);
 }
 
 /* Spreads the entries of a bucket over the levels below it. */
@@ -285,12 +371,19 @@ wheel_spread(Engine *engine, unsigned level, Chunk *chunk, size_t n)
     if (n < N_DIGITS * BUCKET_AIM) {
         width = 64 - (unsigned)__builtin_clzll((n - 1) / BUCKET_AIM);
     }
-    wheel_divide(engine, level, width);
+    if (level > N_RANK_LEVELS) {
+        wheel_divide(engine, level, width);
+    }
     while (chunk != NULL) {
+        Chunk *next = chunk->next;
+        if (next != NULL) {
+            prefetch_chunk(next);
+        }
         for (size_t i = 0; i < chunk->n; i++) {
             wheel_put(engine, chunk->entries[i]);
         }
-        chunk = chunk_drop(engine, chunk);
+        free_chunk(engine, chunk);
+        chunk = next;
     }
 }
 
@@ -330,120 +423,72 @@ sort_by_insertion(Entry *entries, size_t n)
     }
 }
 
-static bool
-are_sorted(const Entry *entries, size_t n)
-{
-    size_t i = 1;
-    while (i < n && !is_before(entries[i], entries[i - 1])) {
-        i++;
-    }
-    return i == n;
-}
-
-static int
-compare_entries(const void *a, const void *b, void *unused)
-{
-    const Entry *x = a, *y = b;
-    return is_before(*x, *y) ? -1 : is_before(*y, *x);
-}
-
-/* Sorts by time and rank; equal ones keep their order.  Many at a time are equal in time, and
- * mostly in rank as well, as larger buckets are only loaded when they cannot be spread. */
+/* Sorts by time and rank; equal ones keep their order. */
 static inline void
 sort_entries(Entry *entries, size_t n)
 {
-    if (G_UNLIKELY(n > INSERTION_MAX)) {
-        if (!are_sorted(entries, n)) {
-            g_qsort_with_data(entries, (int)n, sizeof *entries, compare_entries, NULL);
-        }
-        return;
-    }
     if (n > 1 && n <= COUNTING_MAX) {
         sort_by_counting(entries, n);
     }
     sort_by_insertion(entries, n);
 }
 
-static __attribute__((noinline)) void
-bottom_grow(Engine *engine, size_t size)
-{
-    engine->bottom = g_renew(Entry, engine->bottom, size);
-    engine->bytes += (size - engine->bottom_size) * sizeof(Entry);
-    engine->bottom_size = size;
-}
-
-/* Gives all but the first entries back to the wheel.  Equal times stay together. */
+/* Gives all but the first entries back to the wheel.  What equals the end comes before what the
+ * wheel holds of that time and rank; there is at most what bottom_load or the last cut has left. */
 static __attribute__((noinline)) void
 bottom_cut(Engine *engine)
 {
-    Entry *bottom = engine->bottom;
-    size_t keep = engine->bottom_head + BOTTOM_KEEP;
-    while (keep < engine->bottom_tail && bottom[keep].time == bottom[keep - 1].time) {
-        keep++;
+    Entry *cut = engine->bottom + engine->bottom_head + BOTTOM_KEEP;
+    Entry *tail = engine->bottom + engine->bottom_tail;
+    Entry *entry = cut;
+    for (; entry < tail && is_before(*entry, engine->bottom_end); entry++) {
+        wheel_put(engine, *entry);
     }
-    if (keep == engine->bottom_tail) {
-        engine->bottom_limit *= 2;
-        return;
+    if (entry < tail) {
+        wheel_put_first(engine, entry, (size_t)(tail - entry));
     }
-    engine->bottom_limit = MAX(BOTTOM_MAX, 2 * (keep - engine->bottom_head));
-    engine->bottom_end = (uint64_t)bottom[keep].time;
-    for (size_t i = keep; i < engine->bottom_tail; i++) {
-        wheel_put(engine, bottom[i]);
-    }
-    engine->bottom_tail = keep;
-}
-
-/* Makes room for one more entry by moving all to the front, or a larger array. */
-static __attribute__((noinline)) void
-bottom_make_room(Engine *engine)
-{
-    size_t n = engine->bottom_tail - engine->bottom_head;
-    memmove(engine->bottom, engine->bottom + engine->bottom_head, n * sizeof *engine->bottom);
-    engine->bottom_head = 0;
-    engine->bottom_tail = n;
-    if (2 * n > engine->bottom_size) {
-        bottom_grow(engine, 2 * engine->bottom_size);
-    }
+    engine->bottom_end = limit_at(cut->time, entry_rank(*cut));
+    engine->bottom_tail = engine->bottom_head + BOTTOM_KEEP;
 }
 
 static inline void
 bottom_insert(Engine *engine, Entry entry)
 {
-    if (G_UNLIKELY(engine->bottom_tail == engine->bottom_size)) {
-        bottom_make_room(engine);
-    }
     Entry *bottom = engine->bottom;
+    if (G_UNLIKELY(engine->bottom_tail == BOTTOM_SIZE)) {
+        engine->bottom_tail -= engine->bottom_head;
+        memmove(bottom, bottom + engine->bottom_head, engine->bottom_tail * sizeof *bottom);
+        engine->bottom_head = 0;
+    }
     size_t i = engine->bottom_tail++;
     for (; i > engine->bottom_head && is_before(entry, bottom[i - 1]); i--) {
         bottom[i] = bottom[i - 1];
     }
     bottom[i] = entry;
-    if (G_UNLIKELY(engine->bottom_tail - engine->bottom_head > engine->bottom_limit)) {
+    if (G_UNLIKELY(engine->bottom_tail - engine->bottom_head > BOTTOM_MAX)) {
         bottom_cut(engine);
     }
 }
 
-/* Fills the empty bottom with the entries of a bucket.  Their slots and events are fetched ahead:
- * when many are pending, the wait for the caller's memory is the largest part of the time. */
+/* Fills the empty bottom with a few entries.  Their slots and events are fetched ahead: when many
+ * are pending, the wait for the caller's memory is the largest part of the time. */
 static inline void
-bottom_load(Engine *engine, Chunk *chunk, size_t n)
+bottom_load(Engine *engine, Chunk *chunk)
 {
-    if (G_UNLIKELY(n > engine->bottom_size)) {
-        bottom_grow(engine, 2 * n);
-    }
-    Entry *end = engine->bottom;
+    size_t n = 0;
     while (chunk != NULL) {
+        Chunk *next = chunk->next;
         for (size_t i = 0; i < chunk->n; i++) {
             __builtin_prefetch(&engine->slots[entry_slot(chunk->entries[i])]);
-            *end++ = chunk->entries[i];
+            engine->bottom[n++] = chunk->entries[i];
         }
-        chunk = chunk_drop(engine, chunk);
+        free_chunk(engine, chunk);
+        chunk = next;
     }
     sort_entries(engine->bottom, n);
     engine->bottom_head = 0;
     engine->bottom_tail = n;
-    engine->bottom_limit = MAX(BOTTOM_MAX, 2 * n);
-    for (size_t i = 0; i < n && i < PREFETCH_MAX; i++) {
+    for (size_t i = 0; i < n; i++) {
         __builtin_prefetch(engine->slots[entry_slot(engine->bottom[i])].event);
     }
 }
@@ -456,20 +501,23 @@ bottom_refill(Engine *engine, nsec_t until)
     while (engine->levels != 0) {
         unsigned level, digit;
         wheel_first(engine, &level, &digit);
-        nsec_t start = bucket_start(engine, level, digit);
-        if (start > until) {
+        Entry start = bucket_start(engine, level, digit);
+        if (start.time > until) {
             return false;
         }
-        unsigned shift = engine->shift_of[level];
-        size_t n = engine->buckets[level][digit].n;
-        Chunk *chunk = wheel_take(engine, level, digit);
         engine->base = start;
-        if (n <= BUCKET_MAX || shift == 0) {
-            engine->bottom_end = (uint64_t)start + (UINT64_C(1) << shift);
-            bottom_load(engine, chunk, n);
+        engine->bottom_end = start;
+        size_t n = engine->buckets[level][digit].n;
+        if (level == 0) { /* all equal, however many */
+            bottom_load(engine, wheel_take_chunk(engine, level, digit));
             return true;
         }
-        engine->bottom_end = (uint64_t)start;
+        Chunk *chunk = wheel_take(engine, level, digit);
+        if (n <= BUCKET_MAX) {
+            engine->bottom_end = bucket_end(engine, level, start);
+            bottom_load(engine, chunk);
+            return true;
+        }
         wheel_spread(engine, level, chunk, n);
     }
     return false;
@@ -481,12 +529,14 @@ purge_bucket(Engine *engine, unsigned level, unsigned digit)
 {
     Chunk *chunk = wheel_take(engine, level, digit);
     while (chunk != NULL) {
+        Chunk *next = chunk->next;
         for (size_t i = 0; i < chunk->n; i++) {
             if (!drop_if_dead(engine, chunk->entries[i])) {
                 wheel_put(engine, chunk->entries[i]);
             }
         }
-        chunk = chunk_drop(engine, chunk);
+        free_chunk(engine, chunk);
+        chunk = next;
     }
 }
 
@@ -514,8 +564,7 @@ engine_new(void)
     Engine *engine = g_new0(Engine, 1);
     engine->bytes = sizeof *engine;
     engine->free_slot = NO_SLOT;
-    engine->bottom_limit = BOTTOM_MAX;
-    bottom_grow(engine, 4 * BOTTOM_MAX);
+    engine->shift_of[1] = RANK_WIDTH;
     engine->shift_of[N_LEVELS - 1] = TIME_BITS;
     wheel_divide(engine, N_LEVELS - 1, DIGIT_BITS);
     return engine;
@@ -533,7 +582,6 @@ engine_free(Engine *engine)
         engine->slabs = slab->next;
         g_aligned_free(slab);
     }
-    g_free(engine->bottom);
     g_free(engine->slots);
     g_free(engine);
 }
@@ -564,7 +612,7 @@ engine_schedule(Engine *engine, Event *event, nsec_t at)
     engine->n_pending++;
     engine->peak_pending = MAX(engine->peak_pending, engine->n_pending);
     Entry entry = {.time = at, .tag = (uint64_t)event->rank << 32 | event->slot};
-    if ((uint64_t)at < engine->bottom_end) {
+    if (is_before(entry, engine->bottom_end)) {
         bottom_insert(engine, entry);
     } else {
         wheel_put(engine, entry);

@@ -171,10 +171,10 @@ collect_pods(Outcome *outcome, const Scenario *scenario, const Timeline *timelin
         if (!isnan(pod->ready)) {
             add_value(outcome, "pod_ready_seconds", "pod", slash + 1, "s", pod->ready);
         } else {
-            g_ptr_array_add(outcome->problems,
-                            g_strdup_printf("Pod %s is not Ready: %s", pod->key,
-                                            pod->problem != NULL ? pod->problem
-                                                                 : "still starting"));
+            g_ptr_array_add(
+                outcome->problems,
+                g_strdup_printf("Pod %s is not Ready: %s", pod->key,
+                                pod->problem != NULL ? pod->problem : "still starting"));
         }
         if (!isnan(pod->ready) && pod->problem != NULL) {
             g_ptr_array_add(outcome->problems,
@@ -212,11 +212,16 @@ fill_phases(ChainOutcome *out, nsec_t submitted, const PodTimes *pod, const Requ
     nsec_t done = requested ? request->done : NSEC_NEVER;
     nsec_t queued = requested ? MIN(last + request->registry, done) : NSEC_NEVER;
     const nsec_t ends[N_PHASES] = {
-        [PHASE_SUBMISSION] = pod->created, [PHASE_SCHEDULING] = pod->scheduled,
-        [PHASE_VOLUMES] = pod->volumes,    [PHASE_SANDBOX] = pod->sandbox,
-        [PHASE_CONTAINERS] = pod->started, [PHASE_IDENTITY] = pod->identity,
-        [PHASE_ENDPOINTS] = last,          [PHASE_REGISTRY] = queued,
-        [PHASE_REQUEST] = done,            [PHASE_READINESS] = pod->ready,
+        [PHASE_SUBMISSION] = pod->created,
+        [PHASE_SCHEDULING] = pod->scheduled,
+        [PHASE_VOLUMES] = pod->volumes,
+        [PHASE_SANDBOX] = pod->sandbox,
+        [PHASE_CONTAINERS] = pod->started,
+        [PHASE_IDENTITY] = pod->identity,
+        [PHASE_ENDPOINTS] = last,
+        [PHASE_REGISTRY] = queued,
+        [PHASE_REQUEST] = done,
+        [PHASE_READINESS] = pod->ready,
     };
     nsec_t before = submitted;
     for (int phase = 0; phase < N_PHASES; phase++) {
@@ -262,8 +267,8 @@ walk_chain(World *world, ChainOutcome *out, const PodTimes *pod, const RequestTi
     g_autoptr(GArray) hops = plane->class->walk(plane, port);
     out->path = walk_format(hops);
     bool requested = request != NULL && request->done != NSEC_NEVER;
-    out->problem = requested ? chain_check_walk(out->chain, hops)
-                             : why_no_path(out->chain, pod, request);
+    out->problem =
+        requested ? chain_check_walk(out->chain, hops) : why_no_path(out->chain, pod, request);
 }
 
 static void

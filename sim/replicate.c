@@ -73,8 +73,8 @@ run_one(const Batch *batch, uint32_t replication, GError **error)
         t = MIN(t + slice, batch->scenario->duration);
         world_run(world, t);
     }
-    Outcome *outcome = outcome_collect(world, batch->scenario, batch->chains, timeline, seed,
-                                       replication);
+    Outcome *outcome =
+        outcome_collect(world, batch->scenario, batch->chains, timeline, seed, replication);
     timeline_free(timeline);
     world_free(world);
     if (events != NULL && is_interrupted(batch)) {

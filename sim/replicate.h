@@ -13,9 +13,9 @@
 
 typedef struct ReplicateOptions {
     uint64_t seed;
-    int count;           /* <= 0: the scenario's */
-    int only;            /* >= 0: this replication alone */
-    guint jobs;          /* 0: one for each processor */
+    int count;              /* <= 0: the scenario's */
+    int only;               /* >= 0: this replication alone */
+    guint jobs;             /* 0: one for each processor */
     const char *events_dir; /* DIR/rep-<k>/events.jsonl; NULL: none */
     /* Called from one thread at a time, after each replication; may be NULL. */
     void (*progress)(void *data, int done, int total);

@@ -431,8 +431,8 @@ rpc_reply(Process *callee, const Action *action, Message *take_message)
 {
     World *world = callee->world;
     Call *call = g_hash_table_lookup(world->calls, &action->call);
-    bool waits = call != NULL && call->callee == callee && call->state == CALL_SERVED &&
-                 !call->stream;
+    bool waits =
+        call != NULL && call->callee == callee && call->state == CALL_SERVED && !call->stream;
     if (!waits) { /* cancelled in the meantime */
         message_unref(take_message);
         return;

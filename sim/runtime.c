@@ -7,7 +7,6 @@
 
 #include "sim/dataplane.h"
 
-
 typedef struct RuntimeTask {
     Event event;
     World *world;
@@ -147,8 +146,7 @@ duration(RuntimeTask *task)
         [RUNTIME_START_CONTAINER] = "start container",
         [RUNTIME_STOP_CONTAINER] = "stop container",
     };
-    random_stream_init(&random, world->seed, world->replication, entity,
-                       purposes[task->op.kind]);
+    random_stream_init(&random, world->seed, world->replication, entity, purposes[task->op.kind]);
     switch (task->op.kind) {
     case RUNTIME_RUN_SANDBOX: {
         nsec_t sandbox = draw(world, PARAMETER_KUBELET_SANDBOX, &random);

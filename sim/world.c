@@ -48,8 +48,7 @@ world_latency(Process *from, const Process *to)
 nsec_t
 world_demand(Process *process, MessageType type, int weight)
 {
-    const Demand *demand =
-        &process->world->calibration->demands[process->info->component][type];
+    const Demand *demand = &process->world->calibration->demands[process->info->component][type];
     bool none = demand->dist.kind == DIST_CONSTANT && demand->dist.params[0] <= 0 &&
                 demand->dist.shift <= 0 && demand->per_unit <= 0;
     if (none) {
@@ -196,8 +195,7 @@ on_dataplane_done(void *data, uint64_t token, const char *error)
 static void
 hold(Process *process, const Action *action)
 {
-    const MemoryModel *memory =
-        &process->world->calibration->memory[process->info->component];
+    const MemoryModel *memory = &process->world->calibration->memory[process->info->component];
     int64_t each = action->hold == HOLD_CONNECTION ? memory->connection : memory->endpoint;
     process->memory += each * action->value;
 }
@@ -347,8 +345,7 @@ on_start_event(Engine *engine, Event *event)
 {
     (void)engine;
     Process *process = (Process *)((char *)event - offsetof(Process, start_event));
-    cpu_submit(process->cpu, &process->start_job,
-               world_demand(process, MESSAGE_WORK_START, 1));
+    cpu_submit(process->cpu, &process->start_job, world_demand(process, MESSAGE_WORK_START, 1));
 }
 
 static void
@@ -488,8 +485,8 @@ world_new(const Scenario *scenario, uint64_t seed, uint32_t replication)
     world->node_by_name = g_hash_table_new(g_str_hash, g_str_equal);
     world->processes = g_ptr_array_new();
     world->listeners = g_hash_table_new(g_str_hash, g_str_equal);
-    world->services = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                            (GDestroyNotify)g_ptr_array_unref);
+    world->services =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     world->service_turn = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     world->calls = g_hash_table_new(g_int64_hash, g_int64_equal);
     world->dataplane_ops = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
@@ -605,16 +602,16 @@ world_usage(World *world)
         }
         double lifetime = nsec_to_seconds(now - usage->started);
         double idle = world->calibration->idle[usage->component];
-        ContainerUsage item = {
-            .process = usage->process,
-            .component = usage->component,
-            .cpu = (usage->cpu + live.used) / 1e9 + idle * lifetime,
-            .throttled = (usage->throttled + live.throttled) / 1e9,
-            .throttled_periods = usage->periods + live.periods,
-            .memory = usage->current != NULL ? usage->current->memory : usage->memory,
-            .lifetime = lifetime,
-            .pod = usage->pod,
-            .container = usage->container};
+        ContainerUsage item = {.process = usage->process,
+                               .component = usage->component,
+                               .cpu = (usage->cpu + live.used) / 1e9 + idle * lifetime,
+                               .throttled = (usage->throttled + live.throttled) / 1e9,
+                               .throttled_periods = usage->periods + live.periods,
+                               .memory =
+                                   usage->current != NULL ? usage->current->memory : usage->memory,
+                               .lifetime = lifetime,
+                               .pod = usage->pod,
+                               .container = usage->container};
         g_array_append_val(out, item);
     }
     return out;

@@ -34,8 +34,8 @@ typedef struct ContainerUsage {
     double cpu;       /* seconds of one core, over all restarts */
     double throttled; /* seconds during which it had work but no quota left */
     uint64_t throttled_periods;
-    int64_t memory;   /* bytes now */
-    double lifetime;  /* seconds since its (first) start */
+    int64_t memory;  /* bytes now */
+    double lifetime; /* seconds since its (first) start */
     const PodSpec *pod;
     guint container;
 } ContainerUsage;

@@ -27,20 +27,20 @@ struct Process {
     RandomStream net_random;
     RandomStream cpu_random;
     Event start_event;
-    GHashTable *timers;  /* tag -> Timer */
-    GHashTable *calls;   /* tag -> Call: made by this process */
-    GQueue served;       /* Call *: being served by this process */
-    GHashTable *peers;   /* Process name -> itself: connections that stand */
+    GHashTable *timers;   /* tag -> Timer */
+    GHashTable *calls;    /* tag -> Call: made by this process */
+    GQueue served;        /* Call *: being served by this process */
+    GHashTable *peers;    /* Process name -> itself: connections that stand */
     GPtrArray *addresses; /* char *: where it listens */
-    GPtrArray *works;    /* Work *: CPU time it asked for */
+    GPtrArray *works;     /* Work *: CPU time it asked for */
     int64_t memory;
     nsec_t started;
     bool dead;
     int exit_code;
     bool exiting;
     struct Usage *usage;
-    Event kill_event;    /* end of the grace period */
-    uint64_t stop_tag;   /* the kubelet's, while it is being stopped */
+    Event kill_event;  /* end of the grace period */
+    uint64_t stop_tag; /* the kubelet's, while it is being stopped */
     bool stopping;
     CpuJob start_job;
 };
@@ -83,16 +83,16 @@ struct World {
     WorldNode *nodes;
     guint n_nodes;
     GHashTable *node_by_name;
-    GPtrArray *processes;     /* Process *, alive */
-    GHashTable *listeners;    /* address -> Process */
-    GHashTable *services;     /* service name -> GPtrArray of char * addresses */
-    GHashTable *service_turn; /* service name -> counter, for round robin over back ends */
-    GHashTable *calls;        /* id -> Call */
+    GPtrArray *processes;      /* Process *, alive */
+    GHashTable *listeners;     /* address -> Process */
+    GHashTable *services;      /* service name -> GPtrArray of char * addresses */
+    GHashTable *service_turn;  /* service name -> counter, for round robin over back ends */
+    GHashTable *calls;         /* id -> Call */
     GHashTable *dataplane_ops; /* token -> DataPlaneWait */
-    GHashTable *runtime_ops;  /* set of RuntimeTask, owned */
-    GHashTable *exits;        /* set of Exit, owned: ends that the kubelets hear of next */
-    GHashTable *containers;   /* "uid/index" -> Process */
-    GHashTable *usages;       /* process name -> Usage */
+    GHashTable *runtime_ops;   /* set of RuntimeTask, owned */
+    GHashTable *exits;         /* set of Exit, owned: ends that the kubelets hear of next */
+    GHashTable *containers;    /* "uid/index" -> Process */
+    GHashTable *usages;        /* process name -> Usage */
     GPtrArray *usage_order;
     uint64_t last_id;
     uint64_t n_messages;

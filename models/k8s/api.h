@@ -59,8 +59,8 @@ typedef struct ApiObject {
     const PodSpec *pod;     /* Pods: the spec; workloads: the template (webhooks may change it) */
     PodSpec *owned_pod;     /* the same, when it was made by a webhook and belongs to this object */
     struct ApiObject *spec_from; /* reference that keeps a borrowed `pod` alive; may be NULL */
-    char *node;             /* Pods: where; NULL until bound */
-    char *affinity_node;    /* Pods of DaemonSets: node affinity on metadata.name; NULL: none */
+    char *node;                  /* Pods: where; NULL until bound */
+    char *affinity_node; /* Pods of DaemonSets: node affinity on metadata.name; NULL: none */
     char *pod_ip;
     PodStatus status; /* Pods */
     int64_t replicas; /* workloads: desired */

@@ -33,15 +33,15 @@ typedef struct ApiServer {
     uint64_t last_uid;
     uint64_t last_version;
     uint64_t last_tag;
-    GHashTable *by_key;                  /* "kind/ns/name" -> GList link in `objects` */
-    GHashTable *by_uid;                  /* uid -> the same link */
-    GHashTable *dependents;              /* owner uid -> GArray of uid */
-    GQueue objects[N_OBJECT_KINDS];      /* ApiObject *, in the order of creation */
-    GPtrArray *watches[N_OBJECT_KINDS];  /* Watch *, those without a node */
-    GHashTable *node_watches;            /* node -> GPtrArray of Watch * (Pods only) */
-    GHashTable *watches_by_call;         /* call -> Watch */
-    GHashTable *reviews;                 /* tag -> Review */
-    NameIndex *nse_services;             /* service name -> link */
+    GHashTable *by_key;                 /* "kind/ns/name" -> GList link in `objects` */
+    GHashTable *by_uid;                 /* uid -> the same link */
+    GHashTable *dependents;             /* owner uid -> GArray of uid */
+    GQueue objects[N_OBJECT_KINDS];     /* ApiObject *, in the order of creation */
+    GPtrArray *watches[N_OBJECT_KINDS]; /* Watch *, those without a node */
+    GHashTable *node_watches;           /* node -> GPtrArray of Watch * (Pods only) */
+    GHashTable *watches_by_call;        /* call -> Watch */
+    GHashTable *reviews;                /* tag -> Review */
+    NameIndex *nse_services;            /* service name -> link */
 } ApiServer;
 
 static char *
@@ -455,9 +455,9 @@ on_update(ApiServer *server, const Input *input, Actions *actions)
     GList *link = NULL;
     ApiObject *have = find(server, want->kind, want->ns, want->name, &link);
     if (have == NULL || (want->uid != 0 && want->uid != have->uid)) {
-        actions_reply(actions, input->call,
-                      message_error("%s \"%s\" not found", object_kind_name(want->kind),
-                                    want->name));
+        actions_reply(
+            actions, input->call,
+            message_error("%s \"%s\" not found", object_kind_name(want->kind), want->name));
         return;
     }
     g_autoptr(ApiObject) before = api_object_ref(have);
@@ -648,10 +648,10 @@ apiserver_new(const ProcessInfo *info)
     process_random(info, "watch", &server->watch_random);
     server->by_key = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     server->by_uid = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    server->dependents = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
-                                               (GDestroyNotify)g_array_unref);
-    server->node_watches = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                                 (GDestroyNotify)g_ptr_array_unref);
+    server->dependents =
+        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, (GDestroyNotify)g_array_unref);
+    server->node_watches =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     server->watches_by_call = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, watch_free);
     server->reviews = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, review_free);
     server->nse_services = name_index_new();

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define BACKOFF_FIRST (5 * NSEC_PER_MSEC)  /* workqueue.DefaultControllerRateLimiter */
+#define BACKOFF_FIRST (5 * NSEC_PER_MSEC) /* workqueue.DefaultControllerRateLimiter */
 #define BACKOFF_MAX (1000 * NSEC_PER_SEC)
 #define HASH_ALPHABET "bcdfghjklmnpqrstvwxz2456789" /* apimachinery util/rand */
 
@@ -29,8 +29,8 @@ typedef struct Slot {
 
 struct Set {
     ApiObject *object;
-    GArray *slots;  /* Slot */
-    guint batch;    /* slow start: how many may be created at once */
+    GArray *slots; /* Slot */
+    guint batch;   /* slow start: how many may be created at once */
     guint creating;
     guint n_created; /* ordinals used for names */
     int failures;
@@ -104,7 +104,7 @@ child_of(const ApiObject *owner, ObjectKind kind, const char *name)
     child->pod = owner->pod;
     child->manifest = kind == OBJECT_POD ? NULL : owner->manifest;
     child->replicas = owner->replicas;
-    child->spec_from = owner->owned_pod != NULL  ? api_object_ref((ApiObject *)owner)
+    child->spec_from = owner->owned_pod != NULL   ? api_object_ref((ApiObject *)owner)
                        : owner->spec_from != NULL ? api_object_ref(owner->spec_from)
                                                   : NULL;
     return child;
@@ -125,9 +125,8 @@ create_pod(Controllers *kcm, Set *set, Slot *slot, nsec_t now, Actions *actions)
 {
     guint ordinal = (guint)(slot - (Slot *)set->slots->data);
     bool stateful = set->object->kind == OBJECT_STATEFUL_SET;
-    g_autofree char *name = stateful
-                                ? g_strdup_printf("%s-%u", set->object->name, ordinal)
-                                : pod_generated_name(set->object->name, set->n_created++);
+    g_autofree char *name = stateful ? g_strdup_printf("%s-%u", set->object->name, ordinal)
+                                     : pod_generated_name(set->object->name, set->n_created++);
     ApiObject *pod = child_of(set->object, OBJECT_POD, name);
     pod->affinity_node = slot->node != NULL ? g_strdup(slot->node->name) : NULL;
     slot->state = SLOT_CREATING;

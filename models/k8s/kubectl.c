@@ -34,8 +34,8 @@ create(Kubectl *kubectl, Actions *actions)
     default:
         break;
     }
-    actions_call(actions, API_ADDRESS, TAG_CREATE, api_message(MESSAGE_API_CREATE, object))
-        ->flags = CALL_PLAIN;
+    actions_call(actions, API_ADDRESS, TAG_CREATE, api_message(MESSAGE_API_CREATE, object))->flags =
+        CALL_PLAIN;
 }
 
 static void
@@ -43,8 +43,7 @@ go_on(Kubectl *kubectl, Actions *actions)
 {
     if (kubectl->next < kubectl->objects->len) {
         actions_timer(actions, TAG_NEXT,
-                      process_draw(kubectl->base.info, PARAMETER_KUBECTL_OBJECT,
-                                   &kubectl->random));
+                      process_draw(kubectl->base.info, PARAMETER_KUBECTL_OBJECT, &kubectl->random));
     } else {
         actions_trace(actions, TRACE_APPLIED, kubectl->label, NULL);
         actions_exit(actions, 0);
@@ -75,8 +74,7 @@ step(Machine *machine, const Input *input, Actions *actions)
     } else if (input->kind == INPUT_TIMER && input->tag == TAG_BEGIN) {
         actions_trace(actions, TRACE_SUBMITTED, kubectl->label, NULL);
         actions_timer(actions, TAG_NEXT,
-                      process_draw(kubectl->base.info, PARAMETER_KUBECTL_START,
-                                   &kubectl->random));
+                      process_draw(kubectl->base.info, PARAMETER_KUBECTL_START, &kubectl->random));
     } else if (input->kind == INPUT_TIMER) {
         if (kubectl->next < kubectl->objects->len) {
             create(kubectl, actions);
@@ -97,8 +95,7 @@ kubectl_free(Machine *machine)
 static const MachineClass kubectl_class = {COMPONENT_KUBECTL, step, kubectl_free};
 
 Machine *
-kubectl_new(const ProcessInfo *info, const GPtrArray *objects, nsec_t start_time,
-            const char *label)
+kubectl_new(const ProcessInfo *info, const GPtrArray *objects, nsec_t start_time, const char *label)
 {
     Kubectl *kubectl = g_new0(Kubectl, 1);
     kubectl->base.class = &kubectl_class;

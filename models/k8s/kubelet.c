@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#define BACKOFF_RESET (600 * NSEC_PER_SEC)   /* crash back-off is forgotten after ten good minutes */
+#define BACKOFF_RESET (600 * NSEC_PER_SEC) /* crash back-off is forgotten after ten good minutes   \
+                                            */
 #define MOUNT_RETRY_FIRST (500 * NSEC_PER_MSEC) /* pkg/volume/util exponential back-off */
 #define MOUNT_RETRY_MAX (122 * NSEC_PER_SEC)
 
@@ -79,7 +80,7 @@ typedef struct KubePod {
     bool pleg_changed;
     bool status_queued;
     bool deleting_sent;
-    PodStatus sent; /* what the API server was last told */
+    PodStatus sent;  /* what the API server was last told */
     const char *why; /* literal or in `why_text` */
     char *why_text;
 } KubePod;
@@ -189,8 +190,8 @@ all_finished(const KubePod *pod)
     }
     for (guint i = pod->n_init; i < pod->n_containers; i++) {
         bool over = pod->containers[i].known == CONTAINER_TERMINATED;
-        if (!over || (pod->containers[i].known_exit_code != 0 &&
-                      pod->object->pod->restart_on_failure)) {
+        if (!over ||
+            (pod->containers[i].known_exit_code != 0 && pod->object->pod->restart_on_failure)) {
             return false;
         }
     }
@@ -275,10 +276,10 @@ send_next_status(Kubelet *kubelet, nsec_t now, Actions *actions)
         if (pod != NULL) {
             pod->status_queued = false;
             kubelet->status_busy = true;
-            api_call(kubelet, tag_of(pod, 0, TAG_STATUS_GET),
-                     &api_query(MESSAGE_API_GET, OBJECT_POD, pod->object->ns, pod->object->name)
-                          ->base,
-                     now, actions);
+            api_call(
+                kubelet, tag_of(pod, 0, TAG_STATUS_GET),
+                &api_query(MESSAGE_API_GET, OBJECT_POD, pod->object->ns, pod->object->name)->base,
+                now, actions);
         }
         g_free(uid);
     }
@@ -318,8 +319,8 @@ on_status_got(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
     pod_status_copy(&pod->sent, &update->status);
     g_free(update->pod_ip);
     update->pod_ip = g_strdup(pod->ip);
-    api_call(kubelet, tag_of(pod, 0, TAG_STATUS_PATCH),
-             api_message(MESSAGE_API_STATUS, update), now, actions);
+    api_call(kubelet, tag_of(pod, 0, TAG_STATUS_PATCH), api_message(MESSAGE_API_STATUS, update),
+             now, actions);
 }
 
 static void
@@ -360,7 +361,7 @@ ask_for(Kubelet *kubelet, KubePod *pod, guint index, nsec_t now, Actions *action
     return true;
 }
 
-#define TOKEN_VOLUME 0xff /* the projected service account token: a TokenRequest for each Pod */
+#define TOKEN_VOLUME 0xff   /* the projected service account token: a TokenRequest for each Pod */
 #define ROOT_CA_VOLUME 0xfe /* and kube-root-ca.crt, once per namespace and node */
 
 static void
@@ -378,10 +379,10 @@ mount_volumes(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
     g_autofree char *root_ca = g_strdup_printf("%s/kube-root-ca.crt", object->ns);
     if (!g_hash_table_contains(kubelet->caches, root_ca)) {
         g_hash_table_add(kubelet->caches, g_steal_pointer(&root_ca));
-        api_call(kubelet, tag_of(pod, ROOT_CA_VOLUME, TAG_VOLUME),
-                 &api_query(MESSAGE_API_GET, OBJECT_CONFIG_MAP, object->ns, "kube-root-ca.crt")
-                      ->base,
-                 now, actions);
+        api_call(
+            kubelet, tag_of(pod, ROOT_CA_VOLUME, TAG_VOLUME),
+            &api_query(MESSAGE_API_GET, OBJECT_CONFIG_MAP, object->ns, "kube-root-ca.crt")->base,
+            now, actions);
         pod->n_volumes_pending++;
     }
     for (guint i = 0; i < object->pod->n_volumes; i++) {
@@ -410,8 +411,8 @@ retry_volume(Kubelet *kubelet, KubePod *pod, guint index, const char *why, nsec_
     explain(kubelet, pod,
             g_strdup_printf("MountVolume.SetUp failed for volume \"%s\": %s", volume->name, why),
             now, actions);
-    pod->mount_retry = pod->mount_retry == 0 ? MOUNT_RETRY_FIRST
-                                             : MIN(2 * pod->mount_retry, MOUNT_RETRY_MAX);
+    pod->mount_retry =
+        pod->mount_retry == 0 ? MOUNT_RETRY_FIRST : MIN(2 * pod->mount_retry, MOUNT_RETRY_MAX);
     actions_timer(actions, tag_of(pod, index, TAG_VOLUME_RETRY), pod->mount_retry);
 }
 
@@ -559,15 +560,15 @@ schedule_relist(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
     if (kubelet->pleg_scheduled) {
         return;
     }
-    nsec_t period = calibration_nsec(kubelet->base.info->calibration, PARAMETER_KUBELET_PLEG_PERIOD);
+    nsec_t period =
+        calibration_nsec(kubelet->base.info->calibration, PARAMETER_KUBELET_PLEG_PERIOD);
     nsec_t into = (now - kubelet->pleg_phase) % period;
     kubelet->pleg_scheduled = true;
     actions_timer(actions, TAG_PLEG, period - (into < 0 ? into + period : into));
 }
 
 static void
-on_container_started(Kubelet *kubelet, KubePod *pod, guint i, const Input *input,
-                     Actions *actions)
+on_container_started(Kubelet *kubelet, KubePod *pod, guint i, const Input *input, Actions *actions)
 {
     Container *c = &pod->containers[i];
     c->starting = false;
@@ -657,9 +658,9 @@ run_probe(KubePod *pod, guint i, int which, Actions *actions)
     Probe *probe = &pod->containers[i].probes[which];
     g_autofree char *address = kubelet_container_address(pod->object->uid, i);
     probe->ticking = true;
-    Action *call = actions_call(actions, actions_string(actions, address),
-                                tag_of(pod, i, TAG_PROBE + which),
-                                message_new(MESSAGE_HEALTH, sizeof(Message), NULL));
+    Action *call =
+        actions_call(actions, actions_string(actions, address), tag_of(pod, i, TAG_PROBE + which),
+                     message_new(MESSAGE_HEALTH, sizeof(Message), NULL));
     call->timeout = probe->spec->timeout;
     call->flags = CALL_PLAIN;
 }
@@ -825,8 +826,7 @@ static void
 on_sandbox_stopped(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
 {
     enter(pod, STATE_GONE);
-    ApiQuery *query = api_query(MESSAGE_API_DELETE, OBJECT_POD, pod->object->ns,
-                                pod->object->name);
+    ApiQuery *query = api_query(MESSAGE_API_DELETE, OBJECT_POD, pod->object->ns, pod->object->name);
     query->uid = pod->object->uid;
     api_call(kubelet, tag_of(pod, 0, TAG_DELETE), &query->base, now, actions);
 }
@@ -1011,8 +1011,7 @@ kubelet_new(const ProcessInfo *info, guint node_index)
     kubelet->node_index = node_index;
     kubelet->address = kubelet_address(info->node);
     process_random(info, "sync", &kubelet->sync_random);
-    rate_limit_init(&kubelet->client,
-                    calibration_number(info->calibration, PARAMETER_KUBELET_QPS),
+    rate_limit_init(&kubelet->client, calibration_number(info->calibration, PARAMETER_KUBELET_QPS),
                     calibration_number(info->calibration, PARAMETER_KUBELET_BURST));
     g_queue_init(&kubelet->statuses);
     kubelet->pods = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, pod_free);

@@ -64,8 +64,8 @@ tolerates(const PodSpec *spec, const Toleration *taint)
 {
     for (guint i = 0; i < spec->n_tolerations; i++) {
         const Toleration *t = &spec->tolerations[i];
-        bool effect = t->effect == NULL || *t->effect == '\0' ||
-                      g_strcmp0(t->effect, taint->effect) == 0;
+        bool effect =
+            t->effect == NULL || *t->effect == '\0' || g_strcmp0(t->effect, taint->effect) == 0;
         bool key = t->key == NULL || *t->key == '\0' || g_strcmp0(t->key, taint->key) == 0;
         bool value = t->exists || g_strcmp0(t->value != NULL ? t->value : "",
                                             taint->value != NULL ? taint->value : "") == 0;

@@ -47,8 +47,8 @@ typedef struct NodeState {
 typedef struct Placement {
     NodeState *states;
     guint n;
-    guint next_start; /* where the next search begins (round robin over nodes) */
-    guint n_anti;     /* placed Pods with required anti-affinity */
+    guint next_start;    /* where the next search begins (round robin over nodes) */
+    guint n_anti;        /* placed Pods with required anti-affinity */
     GHashTable *by_name; /* node name -> NodeState */
 } Placement;
 

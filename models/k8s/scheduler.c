@@ -5,10 +5,10 @@
 #include "models/k8s/placement.h"
 #include "models/ratelimit.h"
 
-#define BACKOFF_FIRST NSEC_PER_SEC        /* podInitialBackoffSeconds */
-#define BACKOFF_MAX (10 * NSEC_PER_SEC)   /* podMaxBackoffSeconds */
-#define FLUSH_PERIOD (30 * NSEC_PER_SEC)  /* flushUnschedulablePodsLeftover */
-#define FLUSH_AGE (60 * NSEC_PER_SEC)     /* podMaxInUnschedulablePodsDuration in 1.24 */
+#define BACKOFF_FIRST NSEC_PER_SEC       /* podInitialBackoffSeconds */
+#define BACKOFF_MAX (10 * NSEC_PER_SEC)  /* podMaxBackoffSeconds */
+#define FLUSH_PERIOD (30 * NSEC_PER_SEC) /* flushUnschedulablePodsLeftover */
+#define FLUSH_AGE (60 * NSEC_PER_SEC)    /* podMaxInUnschedulablePodsDuration in 1.24 */
 
 /* Timer and call tags: kind in the low bits, the Pod's uid above. */
 enum { TAG_WATCH = 1, TAG_CYCLE, TAG_FLUSH, TAG_BACKOFF, TAG_BIND, TAG_STATUS, TAG_BITS = 3 };
@@ -70,8 +70,8 @@ begin_cycle(Scheduler *scheduler, Actions *actions)
             pod->state = QUEUE_CYCLE;
             scheduler->busy = true;
             scheduler->current = *uid;
-            nsec_t cycle = process_draw(scheduler->base.info, PARAMETER_SCHEDULER_CYCLE,
-                                        &scheduler->random);
+            nsec_t cycle =
+                process_draw(scheduler->base.info, PARAMETER_SCHEDULER_CYCLE, &scheduler->random);
             actions_timer(actions, TAG_CYCLE, cycle);
         }
         g_free(uid);

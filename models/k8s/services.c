@@ -3,7 +3,6 @@
 
 #include "models/k8s/api.h"
 
-
 typedef struct Services {
     Machine base;
     GHashTable *by_namespace; /* namespace -> GPtrArray of ApiObject * (Services) */
@@ -66,8 +65,8 @@ on_pod(Services *services, const ApiEvent *event, Actions *actions)
 {
     ApiObject *pod = event->object;
     ApiObject *known = g_hash_table_lookup(services->ready, &pod->uid);
-    bool ready = event->type != WATCH_DELETED && pod->status.ready && !pod->deleting &&
-                 pod->pod_ip != NULL;
+    bool ready =
+        event->type != WATCH_DELETED && pod->status.ready && !pod->deleting && pod->pod_ip != NULL;
     if (ready && known == NULL && g_hash_table_contains(services->by_namespace, pod->ns)) {
         g_ptr_array_add(services->order, api_object_ref(pod));
         g_hash_table_insert(services->ready, &pod->uid, pod);
@@ -117,8 +116,8 @@ services_new(const ProcessInfo *info)
     Services *services = g_new0(Services, 1);
     services->base.class = &services_class;
     services->base.info = info;
-    services->by_namespace = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                                   (GDestroyNotify)g_ptr_array_unref);
+    services->by_namespace =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     services->ready = g_hash_table_new(g_int64_hash, g_int64_equal);
     services->order = g_ptr_array_new_with_free_func((GDestroyNotify)api_object_unref);
     return &services->base;

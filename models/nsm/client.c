@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-#define RETRY (200 * NSEC_PER_MSEC)            /* common/retry: interval */
-#define REQUEST_TIMEOUT (15 * NSEC_PER_SEC)    /* NSM_REQUEST_TIMEOUT */
-#define DIAL_TIMEOUT (5 * NSEC_PER_SEC)        /* NSM_DIAL_TIMEOUT */
-#define RECONNECT_FIRST NSEC_PER_SEC           /* grpc back-off: 1 s * 1.6^n, at most 120 s */
+#define RETRY (200 * NSEC_PER_MSEC)         /* common/retry: interval */
+#define REQUEST_TIMEOUT (15 * NSEC_PER_SEC) /* NSM_REQUEST_TIMEOUT */
+#define DIAL_TIMEOUT (5 * NSEC_PER_SEC)     /* NSM_DIAL_TIMEOUT */
+#define RECONNECT_FIRST NSEC_PER_SEC        /* grpc back-off: 1 s * 1.6^n, at most 120 s */
 #define RECONNECT_MAX (120 * NSEC_PER_SEC)
 
 #define CLIENT_STATES(X)                                                                           \
@@ -40,9 +40,10 @@ typedef struct Client {
     nsec_t dial_timeout;
     nsec_t token_lifetime;
     ClientState state;
-    guint current;       /* URL being connected */
-    Connection **connections; /* by URL; NULL until connected */
-    nsec_t reconnect;    /* next pause while the manager cannot be reached */
+    guint current;            /* URL being connected */
+    Connection **connections; /* by URL; NULL: none known */
+    guint n_connected;        /* URLs whose Request has succeeded: the first so many */
+    nsec_t reconnect;         /* next pause while the manager cannot be reached */
 } Client;
 
 static uint64_t
@@ -102,21 +103,21 @@ make_request(Client *client, guint i, nsec_t now, Actions *actions)
     add_labels(client, url, &connection->labels);
     connection->mechanism = wire_of(url->mechanism);
     connection->client.pod = g_strdup(client->base.info->pod_key);
-    connection->client.interface = url->interface != NULL ? g_strdup(url->interface)
-                                                          : g_strdup_printf("nsm-%u", i + 1);
+    connection->client.interface =
+        url->interface != NULL ? g_strdup(url->interface) : g_strdup_printf("nsm-%u", i + 1);
     return connection;
 }
 
 static void
 request(Client *client, guint i, nsec_t now, Actions *actions)
 {
-    if (client->connections[i] == NULL) {
+    if (i >= client->n_connected) {
         actions_trace(actions, TRACE_REQUEST_STARTED, connection_name(client, i, actions),
                       g_array_index(client->urls, NsUrl, i).service);
     }
-    Action *call = actions_call(actions, client->manager, tag_of(TAG_REQUEST, i),
-                                nsm_message(MESSAGE_NSM_REQUEST,
-                                            make_request(client, i, now, actions)));
+    Action *call =
+        actions_call(actions, client->manager, tag_of(TAG_REQUEST, i),
+                     nsm_message(MESSAGE_NSM_REQUEST, make_request(client, i, now, actions)));
     call->timeout = client->request_timeout;
     call->dial_timeout = client->dial_timeout;
 }
@@ -170,11 +171,16 @@ on_monitored(Client *client, const Input *input, Actions *actions)
         return;
     }
     if (input->kind == INPUT_FAILURE) { /* fatal (cmd-nsc@v1.4.0:main.go:228-247) */
-        actions_trace(actions, TRACE_NOTE, client->base.info->pod_key,
-                      actions_printf(actions, "MonitorConnections: %s: fatal",
-                                     failure_text(input->failure)));
+        actions_trace(
+            actions, TRACE_NOTE, client->base.info->pod_key,
+            actions_printf(actions, "MonitorConnections: %s: fatal", failure_text(input->failure)));
         actions_exit(actions, 1);
         return;
+    }
+    if (input->message->type == MESSAGE_NSM_EVENT) { /* left by the init container: taken over */
+        connection_unref(client->connections[client->current]);
+        client->connections[client->current] =
+            connection_ref(nsm_message_connection(input->message));
     }
     client->state = STATE_REQUEST;
     request(client, client->current, input->now, actions);
@@ -191,7 +197,7 @@ refresh_later(Client *client, guint i, nsec_t now, Actions *actions)
 static void
 on_connected(Client *client, guint i, const Input *input, Actions *actions)
 {
-    bool first = client->connections[i] == NULL;
+    bool first = i >= client->n_connected;
     connection_unref(client->connections[i]);
     client->connections[i] = connection_ref(nsm_message_connection(input->message));
     client->reconnect = RECONNECT_FIRST;
@@ -204,7 +210,7 @@ on_connected(Client *client, guint i, const Input *input, Actions *actions)
         actions_trace(actions, TRACE_REQUEST_DONE, actions_string(actions, connection->id),
                       actions_printf(actions, "%s via %u segments", connection->service,
                                      connection->path->len));
-        client->current++;
+        client->n_connected = ++client->current;
         go_on(client, input->now, actions);
     }
 }
@@ -220,7 +226,7 @@ on_requested(Client *client, guint i, const Input *input, Actions *actions)
                                                    : message_error_text(input->message);
     actions_trace(actions, TRACE_REQUEST_FAILED, connection_name(client, i, actions),
                   actions_string(actions, why));
-    if (client->connections[i] != NULL) { /* v1.4.0: a failed refresh waits for the next tick */
+    if (i < client->n_connected) { /* v1.4.0: a failed refresh waits for the next tick */
         refresh_later(client, i, input->now, actions);
         return;
     }
@@ -318,8 +324,7 @@ create(const ProcessInfo *info, const MachineClass *class, bool init)
     client->connections = g_new0(Connection *, client->urls->len + 1);
     client->request_timeout = process_duration(info, "NSM_REQUEST_TIMEOUT", REQUEST_TIMEOUT);
     client->dial_timeout = process_duration(info, "NSM_DIAL_TIMEOUT", DIAL_TIMEOUT);
-    client->token_lifetime =
-        process_duration(info, "NSM_MAX_TOKEN_LIFETIME", NSM_TOKEN_LIFETIME);
+    client->token_lifetime = process_duration(info, "NSM_MAX_TOKEN_LIFETIME", NSM_TOKEN_LIFETIME);
     client->reconnect = RECONNECT_FIRST;
     return &client->base;
 }

@@ -105,8 +105,8 @@ connection_advance(Connection *connection, const char *name, nsec_t now, nsec_t 
     if (!known) {
         g_array_set_size(connection->path, MIN(next, connection->path->len));
         PathSegment segment = {.name = g_strdup(name)};
-        segment.id = next == 0 ? g_strdup(connection->id)
-                               : g_strdup_printf("%s#%u", connection->id, next);
+        segment.id =
+            next == 0 ? g_strdup(connection->id) : g_strdup_printf("%s#%u", connection->id, next);
         g_array_append_val(connection->path, segment);
     }
     g_array_index(connection->path, PathSegment, next).expires = now + lifetime;

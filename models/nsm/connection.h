@@ -90,7 +90,7 @@ RegistryQuery *registry_query_copy(const RegistryQuery *query);
 
 typedef struct RegistryFound {
     Message base;
-    GPtrArray *records;                   /* NseRecord *, references */
-    const NetworkServiceSpec *service;    /* FIND_NS: NULL when there is none */
+    GPtrArray *records;                /* NseRecord *, references */
+    const NetworkServiceSpec *service; /* FIND_NS: NULL when there is none */
 } RegistryFound;
 RegistryFound *registry_found_new(void);

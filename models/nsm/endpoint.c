@@ -287,9 +287,9 @@ static void
 on_boot(Endpoint *endpoint, const Input *input, Actions *actions)
 {
     if (input->kind == INPUT_WORK) {
-        actions_timer(actions, TAG_BOOT,
-                      process_draw(endpoint->base.info, PARAMETER_VPP_BOOT,
-                                   &endpoint->boot_random));
+        actions_timer(
+            actions, TAG_BOOT,
+            process_draw(endpoint->base.info, PARAMETER_VPP_BOOT, &endpoint->boot_random));
     } else {
         actions_listen(actions, endpoint->listen);
         enrolment_register(&endpoint->enrolment, input->now, actions);
@@ -371,8 +371,7 @@ create(const ProcessInfo *info, const MachineClass *class, bool passthrough)
     endpoint->boots_vpp = memif;
     endpoint->name = process_env(info, "NSM_NAME", passthrough ? "firewall-server" : "icmp-server");
     endpoint->listen = process_address(info, "unix:///nse.sock");
-    endpoint->token_lifetime =
-        process_duration(info, "NSM_MAX_TOKEN_LIFETIME", NSM_TOKEN_LIFETIME);
+    endpoint->token_lifetime = process_duration(info, "NSM_MAX_TOKEN_LIFETIME", NSM_TOKEN_LIFETIME);
     g_autofree char *labels = process_env(info, "NSM_LABELS", "");
     labels_parse_env(labels, &endpoint->labels, NULL);
     g_autofree char *prefix = process_env(info, "NSM_CIDR_PREFIX", "169.254.0.0/16");

@@ -1,5 +1,5 @@
-/* Endpoints: the last of a chain (cmd-nse-icmp-responder and like images), and the pass-through kind
- * (cmd-nse-firewall-vpp), which is also the client of the next link (FACTS 1.1).
+/* Endpoints: the last of a chain (cmd-nse-icmp-responder and like images), and the pass-through
+ * kind (cmd-nse-firewall-vpp), which is also the client of the next link (FACTS 1.1).
  *
  * The last endpoint gives each connection a pair of addresses from NSM_CIDR_PREFIX.  A pass-through
  * asks its local manager for the next link with the same path continued, with its own NSM_LABELS

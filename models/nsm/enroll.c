@@ -1,8 +1,8 @@
 /* Registration and its refresh. */
 #include "models/nsm/enroll.h"
 
-#define EXPIRY (60 * NSEC_PER_SEC)         /* what an endpoint asks for */
-#define RETRY (200 * NSEC_PER_MSEC)        /* registry/common/retry/nse_client.go */
+#define EXPIRY (60 * NSEC_PER_SEC)  /* what an endpoint asks for */
+#define RETRY (200 * NSEC_PER_MSEC) /* registry/common/retry/nse_client.go */
 #define TRY_TIMEOUT (15 * NSEC_PER_SEC)
 
 void

@@ -12,8 +12,8 @@
 typedef struct Enrolment {
     const ProcessInfo *info;
     Svid svid;
-    char *manager;      /* address of the node's manager */
-    NseRecord *record;  /* what to register */
+    char *manager;     /* address of the node's manager */
+    NseRecord *record; /* what to register */
     bool registered;
     bool failing; /* the last attempt failed */
 } Enrolment;

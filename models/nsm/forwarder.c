@@ -136,8 +136,7 @@ static void
 call_registry(Forwarder *forwarder, Task *task, RegistryQuery *take_query, bool endpoints,
               Actions *actions)
 {
-    Action *call =
-        actions_call(actions, forwarder->enrolment.manager, task->id, &take_query->base);
+    Action *call = actions_call(actions, forwarder->enrolment.manager, task->id, &take_query->base);
     call->flags = CALL_FRESH;
     call->dial_timeout = nsm_registry_dial_timeout(forwarder->version, endpoints);
 }
@@ -259,10 +258,9 @@ on_endpoints(Forwarder *forwarder, Task *task, const RegistryFound *found, nsec_
     if (task->candidates->len == 0) {
         g_autofree char *rules = report_text(&report);
         g_free(task->why);
-        task->why = pinned ? g_strdup_printf("network service endpoint %s is not found",
-                                             task->in->nse)
-                           : g_strdup_printf("network service endpoint candidates not found: %s",
-                                             rules);
+        task->why =
+            pinned ? g_strdup_printf("network service endpoint %s is not found", task->in->nse)
+                   : g_strdup_printf("network service endpoint candidates not found: %s", rules);
     }
     g_ptr_array_unref(report.lines);
     request_next(forwarder, task, actions);
@@ -615,9 +613,9 @@ static void
 on_boot(Forwarder *forwarder, const Input *input, Actions *actions)
 {
     if (input->kind == INPUT_WORK) {
-        actions_timer(actions, TAG_BOOT,
-                      process_draw(forwarder->base.info, PARAMETER_VPP_BOOT,
-                                   &forwarder->boot_random));
+        actions_timer(
+            actions, TAG_BOOT,
+            process_draw(forwarder->base.info, PARAMETER_VPP_BOOT, &forwarder->boot_random));
     } else {
         enrolment_begin(&forwarder->enrolment, actions);
     }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 typedef struct Ipam {
-    uint32_t base;     /* first address, host order */
+    uint32_t base; /* first address, host order */
     uint32_t n_pairs;
     GHashTable *pairs; /* connection id -> index + 1 */
     bool *used;

@@ -27,24 +27,25 @@ typedef struct Link Link;
 typedef struct Task {
     uint64_t id;
     TaskState state;
-    uint64_t call;      /* whom to answer; 0: nobody waits any more */
-    Connection *in;     /* Requests: as received, advanced to this hop */
+    uint64_t call;  /* whom to answer; 0: nobody waits any more */
+    Connection *in; /* Requests: as received, advanced to this hop */
     Link *link;
     const NetworkServiceSpec *service;
     GPtrArray *candidates; /* NseRecord *, references: forwarders to try */
     guint next;
-    char *why;          /* the last candidate's failure */
-    NseRecord *record;  /* PROXY of a registration: as the endpoint sent it */
+    char *why;         /* the last candidate's failure */
+    NseRecord *record; /* PROXY of a registration: as the endpoint sent it */
 } Task;
 
 struct Link {
-    char *id; /* segment id */
+    char *id;        /* segment id */
     char *forwarder; /* NULL: none chosen */
     char *url;
     uint64_t timer;
-    bool busy; /* `begin`: one event of a connection at a time */
-    GQueue waiting; /* Task * */
-    Connection *last; /* of the last Request that succeeded; NULL: not established */
+    bool busy;          /* `begin`: one event of a connection at a time */
+    GQueue waiting;     /* Task * */
+    Connection *last;   /* of the last Request that succeeded; NULL: not established */
+    Connection *answer; /* what it was answered: monitors are told this */
 };
 
 typedef struct Local {
@@ -57,8 +58,8 @@ typedef struct Manager {
     Machine base;
     Svid svid;
     char *name;
-    char **listen;   /* addresses */
-    char *url;       /* the one that other nodes dial */
+    char **listen; /* addresses */
+    char *url;     /* the one that other nodes dial */
     char *registry;
     int version;
     nsec_t dial_timeout;
@@ -94,6 +95,7 @@ link_free(void *data)
     g_free(link->url);
     g_queue_clear(&link->waiting);
     connection_unref(link->last);
+    connection_unref(link->answer);
     g_free(link);
 }
 
@@ -297,8 +299,8 @@ on_forwarders(Manager *manager, Task *task, const RegistryFound *answer_message,
     g_clear_pointer(&task->candidates, g_ptr_array_unref);
     task->candidates = g_ptr_array_new_with_free_func((GDestroyNotify)nse_record_unref);
     bool all = task->link->forwarder != NULL || task->service == NULL;
-    g_autoptr(GPtrArray) chosen = select_forwarders(all ? &no_matches : task->service,
-                                                    &task->in->labels, found->records);
+    g_autoptr(GPtrArray) chosen =
+        select_forwarders(all ? &no_matches : task->service, &task->in->labels, found->records);
     for (guint i = 0; i < chosen->len; i++) {
         g_ptr_array_add(task->candidates, nse_record_ref(g_ptr_array_index(chosen, i)));
     }
@@ -357,11 +359,12 @@ on_connected(Manager *manager, Task *task, const Input *input, Actions *actions)
     link->last = connection_ref(task->in);
     /* the timeout element: when the previous segment's token expires, the connection is closed */
     const Connection *in = task->in;
-    nsec_t expires =
-        in->index > 0 ? connection_segment(in, in->index - 1)->expires : NSEC_NEVER;
+    nsec_t expires = in->index > 0 ? connection_segment(in, in->index - 1)->expires : NSEC_NEVER;
     actions_timer(actions, link->timer, MAX(expires - input->now, 0));
     Connection *back = connection_copy(nsm_message_connection(input->message));
     back->index = in->index;
+    connection_unref(link->answer);
+    link->answer = connection_ref(back);
     answer(task, nsm_message(MESSAGE_NSM_CONNECTION, back), actions);
     end_task(manager, task, input->now, actions);
 }
@@ -527,6 +530,19 @@ on_proxied(Manager *manager, Task *task, const Input *input, Actions *actions)
 
 /* ---- inputs ---- */
 
+/* The initial state of a MonitorConnections stream: the connection that a client of this name
+ * already has here, if any. */
+static void
+on_monitor(Manager *manager, const Input *input, Actions *actions)
+{
+    g_autofree char *segment = g_strdup_printf("%s#1", nsm_message_connection(input->message)->id);
+    const Link *link = g_hash_table_lookup(manager->links, segment);
+    bool known = link != NULL && link->answer != NULL;
+    actions_reply(actions, input->call,
+                  known ? nsm_message(MESSAGE_NSM_EVENT, connection_ref(link->answer))
+                        : message_ok());
+}
+
 static void
 on_request(Manager *manager, const Input *input, Actions *actions)
 {
@@ -537,13 +553,9 @@ on_request(Manager *manager, const Input *input, Actions *actions)
     case MESSAGE_NSM_CLOSE:
         on_close(manager, input, actions);
         break;
-    case MESSAGE_NSM_MONITOR: {
-        const char *id = nsm_message_connection(input->message)->id;
-        g_autofree char *segment = g_strdup_printf("%s#1", id);
-        bool known = g_hash_table_contains(manager->links, segment);
-        actions_reply(actions, input->call, known ? message_ok() : message_error("no connections"));
+    case MESSAGE_NSM_MONITOR:
+        on_monitor(manager, input, actions);
         break;
-    }
     case MESSAGE_REGISTRY_REGISTER:
         on_register(manager, input, actions);
         break;

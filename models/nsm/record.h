@@ -11,10 +11,10 @@ typedef struct NseRecord NseRecord;
 struct NseRecord {
     int n_refs;
     char *name;
-    char **services; /* network service names, NULL-terminated */
-    Labels labels;   /* the same for every service, as NSM_LABELS gives them */
-    char *url;       /* where a Request for it goes: an address of this run */
-    nsec_t expires;  /* NSEC_NEVER: does not */
+    char **services;   /* network service names, NULL-terminated */
+    Labels labels;     /* the same for every service, as NSM_LABELS gives them */
+    char *url;         /* where a Request for it goes: an address of this run */
+    nsec_t expires;    /* NSEC_NEVER: does not */
     nsec_t registered; /* initial registration time */
 };
 

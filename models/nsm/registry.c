@@ -41,9 +41,9 @@ typedef struct Registry {
     char *ns; /* where the custom resources are */
     nsec_t expire_period;
     RateLimit client;
-    GHashTable *ops;         /* id -> Op */
-    GHashTable *leases;      /* name -> Lease */
-    GHashTable *lease_ids;   /* id -> Lease */
+    GHashTable *ops;       /* id -> Op */
+    GHashTable *leases;    /* name -> Lease */
+    GHashTable *lease_ids; /* id -> Lease */
     uint64_t last_id;
 } Registry;
 
@@ -84,7 +84,7 @@ api_call(Registry *registry, Op *op, void *take_message, nsec_t now, Actions *ac
                             op->record != NULL    ? actions_string(actions, op->record->name)
                             : op->service != NULL ? actions_string(actions, op->service)
                                                   : "",
-                            NULL, wait);
+                            op->state == OP_FIND ? "find" : "write", wait);
     }
     Action *call = actions_call(actions, API_ADDRESS, op->id, take_message);
     call->flags = CALL_PLAIN;
@@ -190,8 +190,7 @@ on_find(Registry *registry, const Input *input, Actions *actions)
     op->service = g_strdup(services || query->service == NULL ? query->name : query->service);
     ObjectKind kind = services ? OBJECT_NETWORK_SERVICE : OBJECT_NETWORK_SERVICE_ENDPOINT;
     /* network services of every namespace, endpoints of the registry's own */
-    ApiQuery *list =
-        api_query(MESSAGE_API_LIST, kind, services ? NULL : registry->ns, query->name);
+    ApiQuery *list = api_query(MESSAGE_API_LIST, kind, services ? NULL : registry->ns, query->name);
     list->service = services ? NULL : g_strdup(query->service);
     list->url = g_strdup(query->url);
     api_call(registry, op, list, input->now, actions);
@@ -398,7 +397,7 @@ init_limits(Registry *registry)
     g_autofree char *qps_text = process_env(info, "NSM_KUBELET_QPS", NULL);
     int version = process_version(info);
     double qps = qps_text != NULL && !nsm_before(version, 1, 8) ? g_ascii_strtod(qps_text, NULL)
-                                                                 : nsm_registry_qps(version);
+                                                                : nsm_registry_qps(version);
     rate_limit_init(&registry->client, qps, 2 * qps);
     nsec_t period = process_duration(info, "REGISTRY_K8S_EXPIRE_PERIOD", 60 * NSEC_PER_SEC);
     registry->expire_period = process_duration(info, "NSM_EXPIRE_PERIOD", period);

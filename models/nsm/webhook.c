@@ -21,9 +21,8 @@ static void
 add_env(ContainerSpec *container, const char *name, const char *value, const char *field_path)
 {
     container->env = g_renew(EnvVar, container->env, container->n_env + 1);
-    container->env[container->n_env++] =
-        (EnvVar){.name = g_strdup(name), .value = g_strdup(value),
-                 .field_path = g_strdup(field_path)};
+    container->env[container->n_env++] = (EnvVar){
+        .name = g_strdup(name), .value = g_strdup(value), .field_path = g_strdup(field_path)};
 }
 
 static void
@@ -51,9 +50,8 @@ add_volume(PodSpec *spec, const char *name, const char *host_path)
         return;
     }
     spec->volumes = g_renew(VolumeSpec, spec->volumes, spec->n_volumes + 1);
-    spec->volumes[spec->n_volumes++] = (VolumeSpec){.name = g_strdup(name),
-                                                    .kind = VOLUME_HOST_PATH,
-                                                    .source = g_strdup(host_path)};
+    spec->volumes[spec->n_volumes++] = (VolumeSpec){
+        .name = g_strdup(name), .kind = VOLUME_HOST_PATH, .source = g_strdup(host_path)};
 }
 
 static const char *
@@ -156,9 +154,8 @@ webhook_own_configuration(const char *ns, const char *service)
     spec->namespace_selector.present = true;
     spec->namespace_selector.n_requirements = 1;
     spec->namespace_selector.requirements = g_new0(SelectorRequirement, 1);
-    spec->namespace_selector.requirements[0] =
-        (SelectorRequirement){g_strdup("kubernetes.io/metadata.name"), SELECTOR_NOT_IN,
-                              g_strdupv((char **)exempt)};
+    spec->namespace_selector.requirements[0] = (SelectorRequirement){
+        g_strdup("kubernetes.io/metadata.name"), SELECTOR_NOT_IN, g_strdupv((char **)exempt)};
     object->webhook = spec;
     return object;
 }
@@ -174,8 +171,8 @@ clear_patch(Message *message)
 static const char *
 annotation_of(const ApiObject *object)
 {
-    const Labels *annotations = object->kind == OBJECT_POD ? &object->pod->annotations
-                                                           : &object->manifest->annotations;
+    const Labels *annotations =
+        object->kind == OBJECT_POD ? &object->pod->annotations : &object->manifest->annotations;
     return labels_get(annotations, NSM_ANNOTATION);
 }
 
@@ -186,8 +183,8 @@ review(Webhook *webhook, const Input *input, Actions *actions)
     AdmissionPatch *patch = message_new(MESSAGE_ADMISSION_PATCH, sizeof *patch, clear_patch);
     bool known = object->pod != NULL && (object->kind == OBJECT_POD || object->manifest != NULL);
     if (known && (object->owner == 0 || object->kind == OBJECT_POD)) {
-        patch->spec = webhook_inject(webhook->base.info->container, object->pod,
-                                     annotation_of(object));
+        patch->spec =
+            webhook_inject(webhook->base.info->container, object->pod, annotation_of(object));
     }
     if (patch->spec != NULL) {
         actions_trace(actions, TRACE_WEBHOOK_INJECTED,
@@ -203,11 +200,10 @@ on_start(Webhook *webhook, Actions *actions)
     actions_listen(actions, webhook->listen);
     webhook->ready = true;
     if (webhook->configuration != NULL) {
-        ApiObject *object = api_object_new(OBJECT_MUTATING_WEBHOOK, "",
-                                           webhook->configuration->name);
+        ApiObject *object =
+            api_object_new(OBJECT_MUTATING_WEBHOOK, "", webhook->configuration->name);
         object->manifest = webhook->configuration;
-        actions_call(actions, API_ADDRESS, TAG_CONFIGURE,
-                     api_message(MESSAGE_API_CREATE, object))
+        actions_call(actions, API_ADDRESS, TAG_CONFIGURE, api_message(MESSAGE_API_CREATE, object))
             ->flags = CALL_PLAIN;
     }
 }

@@ -273,8 +273,7 @@ wait_step(Machine *machine, const Input *input, Actions *actions)
         return;
     }
     if (input->kind == INPUT_START || input->kind == INPUT_TIMER) {
-        g_autofree char *server =
-            process_address(machine->info, "spire-server:" SPIRE_SERVER_PORT);
+        g_autofree char *server = process_address(machine->info, "spire-server:" SPIRE_SERVER_PORT);
         actions_call(actions, actions_string(actions, server), 1,
                      message_new(MESSAGE_HEALTH, sizeof(Message), NULL))
             ->flags = CALL_PLAIN | CALL_FRESH;

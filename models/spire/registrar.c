@@ -1,8 +1,9 @@
-/* The registrar (k8s-workload-registrar in mode crd, or spire-controller-manager): an entry for each
- * Pod that carries the SPIFFE label, as soon as the Pod has a node (FACTS 3.8).
+/* The registrar (k8s-workload-registrar in mode crd, or spire-controller-manager): an entry for
+ * each Pod that carries the SPIFFE label, as soon as the Pod has a node (FACTS 3.8).
  *
  * It runs in the server's Pod.  Its client of the API server creates one SpiffeID object for each
- * Pod (controller-runtime's 20 requests/s, burst 30), then the entry goes to the server's socket. */
+ * Pod (controller-runtime's 20 requests/s, burst 30), then the entry goes to the server's socket.
+ */
 #include "models/spire/spire.h"
 
 #include "models/k8s/api.h"
@@ -130,8 +131,8 @@ spire_registrar_new(const ProcessInfo *info)
     Registrar *registrar = g_new0(Registrar, 1);
     registrar->base.class = &registrar_class;
     registrar->base.info = info;
-    registrar->pods = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
-                                            (GDestroyNotify)api_object_unref);
+    registrar->pods =
+        g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, (GDestroyNotify)api_object_unref);
     rate_limit_init(&registrar->client,
                     calibration_number(info->calibration, PARAMETER_SPIRE_REGISTRAR_QPS),
                     calibration_number(info->calibration, PARAMETER_SPIRE_REGISTRAR_BURST));
