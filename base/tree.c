@@ -300,7 +300,8 @@ tree_depth(const TreeNode *node)
 {
     guint deepest = 0;
     for (guint i = 0; i < tree_size(node); i++) {
-        deepest = MAX(deepest, tree_depth(tree_item(node, i)));
+        guint depth = tree_depth(tree_item(node, i)); /* MAX would walk it twice */
+        deepest = MAX(deepest, depth);
     }
     return deepest + (node == NULL || node->kind == TREE_SCALAR ? 0 : 1);
 }

@@ -485,6 +485,30 @@ check_encoding(const Reader *reader, const char *text, size_t length, GError **e
     return fail_at(reader, &at, error, message);
 }
 
+/* libyaml compares every %TAG directive with all others: a file of nothing else would take hours.
+ */
+static bool
+check_directives(const Reader *reader, const char *text, size_t length, GError **error)
+{
+    enum { MOST = 100 };
+    static const char DIRECTIVE[] = "%TAG";
+    guint n = 0;
+    const char *end = text + length;
+    for (const char *at = text; at != NULL && at < end;) {
+        if ((size_t)(end - at) > strlen(DIRECTIVE) &&
+            memcmp(at, DIRECTIVE, strlen(DIRECTIVE)) == 0) {
+            n++;
+        }
+        if (n > MOST) {
+            yaml_mark_t mark = mark_of_offset(text, (size_t)(at - text));
+            return fail_at(reader, &mark, error, "found too many %TAG directives; expected fewer");
+        }
+        at = memchr(at, '\n', (size_t)(end - at));
+        at = at != NULL ? at + 1 : NULL;
+    }
+    return true;
+}
+
 GPtrArray *
 tree_parse_inline(const char *text, size_t length, const TreeMark *at, GError **error)
 {
@@ -502,7 +526,8 @@ tree_parse_inline(const char *text, size_t length, const TreeMark *at, GError **
         text += strlen(BOM);
         length -= strlen(BOM);
     }
-    if (!check_encoding(&reader, text, length, error)) {
+    if (!check_encoding(&reader, text, length, error) ||
+        !check_directives(&reader, text, length, error)) {
         return NULL;
     }
     yaml_parser_set_encoding(&reader.yaml, YAML_UTF8_ENCODING);

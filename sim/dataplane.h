@@ -15,4 +15,4 @@ DataPlane *sim_dataplane_new(Engine *engine, const Calibration *calibration, uin
                              uint32_t replication, DataPlaneDone done, void *data);
 
 /* Everything that belonged to a Pod or forwarder is gone ("namespace/pod"). */
-void sim_dataplane_remove_owner(DataPlane *plane, const char *owner);
+void sim_dataplane_remove_owner(DataPlane *base, const char *owner);

@@ -5,14 +5,15 @@
  * the slot table points to events.  So cancelling clears one slot and leaves a dead entry, which
  * is dropped when it comes up or when the dead outnumber the living.
  *
- * The *wheel* is a radix heap (Ahuja, Mehlhorn, Orlin, Tarjan, JACM 37, 1990) whose keys are time
- * and, as the lowest digits, rank.  Relative to `base`, which no entry is before, an entry lies at
- * the level of the highest digit in which it differs from base, in the bucket of that digit.  So
- * all of a lower level comes before all of a higher one, and the buckets of a level are in order.
- * The *bottom* is a short sorted array of all entries before `bottom_end`.  When it is used up, the
- * first bucket takes its place if it is small; otherwise its entries are spread over the levels
- * below, which are empty then and get digits as wide as suits their number.  An entry moves about
- * twice between scheduling and running, mostly within the cache, however many are pending.
+ * The *wheel* is a radix heap (Ahuja, Mehlhorn, Orlin, Tarjan, JACM 37, 1990) on the digits of
+ * the time.  Relative to `base`, which no entry is before, an entry lies at the level of the
+ * highest digit in which its time differs from base, in the bucket of that digit; below these
+ * levels, entries of the time of base have a bucket for each rank.  So all of a lower level comes
+ * before all of a higher one, and the buckets of a level are in order.  The *bottom* is a short
+ * sorted array of all entries before `bottom_end`.  When it is used up, the first bucket takes its
+ * place if it is small; otherwise its entries are spread over the levels below, which are empty
+ * then and get digits as wide as suits their number.  An entry moves about twice between scheduling
+ * and running, mostly within the cache, however many are pending.
  *
  * Buckets keep the order of scheduling and sorting is stable, so entries need no sequence
  * number: nothing is put below a bucket before it is spread, hence an entry never gets ahead of
@@ -26,11 +27,9 @@
 #define DIGIT_BITS 6
 #define N_DIGITS (1 << DIGIT_BITS)
 #define TIME_BITS 63
-#define MIN_WIDTH 3      /* bits of the narrowest digit of the time that a bucket is spread by */
-#define RANK_WIDTH 4     /* bits of each digit of the rank */
-#define N_RANK_LEVELS 2  /* the lowest levels are the rank's; in a bucket of level 0 all is equal  \
-                          */
-#define N_LEVELS 24      /* and TIME_BITS / MIN_WIDTH for the time, and a virtual one above all */
+#define MIN_WIDTH 3      /* bits of the narrowest digit that a bucket is spread by */
+#define N_RANK_LEVELS 4  /* the lowest levels: N_DIGITS ranks each */
+#define N_LEVELS 26      /* and TIME_BITS / MIN_WIDTH for the time, and a virtual one above all */
 #define BUCKET_AIM 10    /* entries per bucket that spreading aims at */
 #define BUCKET_MAX 40    /* entries of the largest bucket that is sorted, not spread */
 #define COUNTING_MAX 24  /* entries up to which sorting by counting is faster than by insertion */
@@ -46,6 +45,7 @@
 /* So that the levels suffice however entries are spread. */
 G_STATIC_ASSERT(BUCKET_MAX / BUCKET_AIM >= 1 << (MIN_WIDTH - 1));
 G_STATIC_ASSERT((N_LEVELS - 1 - N_RANK_LEVELS) * MIN_WIDTH >= TIME_BITS);
+G_STATIC_ASSERT(N_RANK_LEVELS *N_DIGITS > UINT8_MAX);
 /* See bottom_cut. */
 G_STATIC_ASSERT(BOTTOM_KEEP <= CHUNK_ENTRIES);
 
@@ -90,9 +90,9 @@ struct Engine {
     Entry bottom_end;          /* no entry of the wheel is before this, none of the bottom behind;
                                   of those equal to it, the bottom holds the first-scheduled */
 
-    Entry base;                  /* not after any entry of the wheel, and not after the clock */
+    nsec_t base;                 /* not after any entry of the wheel, and not after the clock */
     uint32_t levels;             /* a bit per level that is not empty */
-    uint8_t shift_of[N_LEVELS];  /* lowest bit of the level's digit, of time or rank */
+    uint8_t shift_of[N_LEVELS];  /* lowest bit of the level's digit of the time */
     uint8_t level_of[TIME_BITS]; /* to which level's digit a bit of the time belongs */
     uint64_t occupied[N_LEVELS]; /* a bit per bucket that is not empty */
     Bucket buckets[N_LEVELS][N_DIGITS];
@@ -220,7 +220,7 @@ prefetch_chunk(const Chunk *chunk)
     }
 }
 
-/* Gives the next level below a digit of so many bits of the time, those below it full digits. */
+/* Gives the next level below a digit of so many bits, those below it full digits. */
 static void
 wheel_divide(Engine *engine, unsigned level, unsigned width)
 {
@@ -242,13 +242,13 @@ wheel_divide(Engine *engine, unsigned level, unsigned width)
 static inline void
 wheel_find(const Engine *engine, Entry entry, unsigned *level, unsigned *digit)
 {
-    uint64_t differing = (uint64_t)entry.time ^ (uint64_t)engine->base.time;
+    uint64_t differing = (uint64_t)entry.time ^ (uint64_t)engine->base;
     if (G_LIKELY(differing != 0)) {
         *level = engine->level_of[63 - __builtin_clzll(differing)];
         *digit = (unsigned)((uint64_t)entry.time >> engine->shift_of[*level]) % N_DIGITS;
     } else {
-        *level = (entry_rank(entry) ^ entry_rank(engine->base)) >> RANK_WIDTH != 0;
-        *digit = entry_rank(entry) >> engine->shift_of[*level] & ((1 << RANK_WIDTH) - 1);
+        *level = entry_rank(entry) / N_DIGITS;
+        *digit = entry_rank(entry) % N_DIGITS;
     }
 }
 
@@ -343,24 +343,12 @@ wheel_first(const Engine *engine, unsigned *level, unsigned *digit)
 static inline Entry
 bucket_start(const Engine *engine, unsigned level, unsigned digit)
 {
-    unsigned shift = engine->shift_of[level];
-    if (G_UNLIKELY(level < N_RANK_LEVELS)) {
-        unsigned above = level == 0 ? entry_rank(engine->base) >> RANK_WIDTH << RANK_WIDTH : 0;
-        return limit_at(engine->base.time, above | digit << shift);
+    if (level < N_RANK_LEVELS) {
+        return limit_at(engine->base, level * N_DIGITS + digit);
     }
-    uint64_t above = (uint64_t)engine->base.time >> shift >> DIGIT_BITS << DIGIT_BITS;
+    unsigned shift = engine->shift_of[level];
+    uint64_t above = (uint64_t)engine->base >> shift >> DIGIT_BITS << DIGIT_BITS;
     return limit_at((nsec_t)((above | digit) << shift), 0);
-}
-
-/* The least that is behind all of a bucket. */
-static inline Entry
-bucket_end(const Engine *engine, unsigned level, Entry start)
-{
-    unsigned shift = engine->shift_of[level];
-    if (G_UNLIKELY(level < N_RANK_LEVELS)) {
-        return limit_at(start.time, entry_rank(start) + (1U << shift));
-    }
-    return limit_at((nsec_t)((uint64_t)start.time + (UINT64_C(1) << shift)), 0);
 }
 
 /* Spreads the entries of a bucket over the levels below it. */
@@ -371,9 +359,7 @@ wheel_spread(Engine *engine, unsigned level, Chunk *chunk, size_t n)
     if (n < N_DIGITS * BUCKET_AIM) {
         width = 64 - (unsigned)__builtin_clzll((n - 1) / BUCKET_AIM);
     }
-    if (level > N_RANK_LEVELS) {
-        wheel_divide(engine, level, width);
-    }
+    wheel_divide(engine, level, width);
     while (chunk != NULL) {
         Chunk *next = chunk->next;
         if (next != NULL) {
@@ -505,16 +491,16 @@ bottom_refill(Engine *engine, nsec_t until)
         if (start.time > until) {
             return false;
         }
-        engine->base = start;
+        engine->base = start.time;
         engine->bottom_end = start;
         size_t n = engine->buckets[level][digit].n;
-        if (level == 0) { /* all equal, however many */
+        if (level < N_RANK_LEVELS) { /* all equal, however many */
             bottom_load(engine, wheel_take_chunk(engine, level, digit));
             return true;
         }
         Chunk *chunk = wheel_take(engine, level, digit);
         if (n <= BUCKET_MAX) {
-            engine->bottom_end = bucket_end(engine, level, start);
+            engine->bottom_end.time += (nsec_t)1 << engine->shift_of[level];
             bottom_load(engine, chunk);
             return true;
         }
@@ -564,7 +550,6 @@ engine_new(void)
     Engine *engine = g_new0(Engine, 1);
     engine->bytes = sizeof *engine;
     engine->free_slot = NO_SLOT;
-    engine->shift_of[1] = RANK_WIDTH;
     engine->shift_of[N_LEVELS - 1] = TIME_BITS;
     wheel_divide(engine, N_LEVELS - 1, DIGIT_BITS);
     return engine;

@@ -17,8 +17,8 @@
  *
  * Ownership.  The engine borrows scheduled events: they must stay where they are until they have
  * run or are cancelled.  After that the engine holds no pointer to them.  It allocates memory only
- * when more events are pending than ever before; schedule, cancel and run take constant time on
- * average whatever the number of pending events.
+ * when more events are pending than ever before.  Schedule, cancel and run take constant time
+ * on average, however many are pending and however many of them at the same time.
  *
  * Misuse (scheduling in the past, or an event twice) is a bug and aborts.  An engine belongs to
  * one thread; several engines are independent. */
@@ -100,7 +100,8 @@ bool engine_step(Engine *engine);
 /* Ends engine_run_until after the handler that calls this; without effect outside of one. */
 void engine_stop(Engine *engine);
 
-/* The time of the next event, NSEC_NEVER when there is none. */
+/* The time of the next event, NSEC_NEVER when there is none.  When nothing is due soon this looks
+ * through the events that are close together in time far ahead: not for inner loops. */
 nsec_t engine_next_time(Engine *engine);
 
 EngineCounters engine_counters(const Engine *engine);

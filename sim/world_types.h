@@ -115,7 +115,7 @@ void rpc_call(Process *caller, Action *action, bool stream);
 void rpc_cancel(Process *caller, uint64_t tag);
 void rpc_reply(Process *callee, const Action *action, Message *take_message);
 void rpc_push(Process *server, const Action *action, Message *take_message);
-void rpc_close(Process *server, uint64_t call);
+void rpc_close(Process *server, uint64_t id);
 void rpc_process_ended(Process *process);
 void rpc_clear(World *world);
 

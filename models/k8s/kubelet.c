@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#define BACKOFF_RESET (600 * NSEC_PER_SEC) /* crash back-off is forgotten after ten good minutes   \
-                                            */
+/* crash back-off is forgotten after ten good minutes */
+#define BACKOFF_RESET (600 * NSEC_PER_SEC)
 #define MOUNT_RETRY_FIRST (500 * NSEC_PER_MSEC) /* pkg/volume/util exponential back-off */
 #define MOUNT_RETRY_MAX (122 * NSEC_PER_SEC)
 

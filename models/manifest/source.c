@@ -257,7 +257,8 @@ source_parse_inline(const TreeNode *scalar, bool trim, GError **error)
     if (strchr(text, '\n') != NULL) {
         /* block text begins on the line behind its indicator, indented by the same on each */
         start.line++;
-        start.column = 1 + MAX(indentation(start.file, start.line) - (int)strspn(text, " "), 0);
+        int indent = indentation(start.file, start.line) - (int)strspn(text, " ");
+        start.column = 1 + MAX(indent, 0);
     }
     size_t length = strlen(text);
     while (trim && length > 0 && g_ascii_isspace(text[length - 1])) {

@@ -43,7 +43,7 @@ typedef struct Connection {
 } Connection;
 
 Connection *connection_new(const char *id, const char *service);
-Connection *connection_copy(const Connection *connection);
+Connection *connection_copy(const Connection *from);
 Connection *connection_ref(Connection *connection);
 void connection_unref(Connection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, connection_unref)

@@ -148,7 +148,9 @@ END_TEST
 /* Scheduled before the run, and by a handler at that time. */
 START_TEST(ten_thousand_events_of_one_time_run_in_order)
 {
-    enum { N = 10000 };
+    enum { N = 10000, N_RANKS = 4 };
+    static const uint8_t ranks[N_RANKS] = {200, 0, 17, 63};
+    static const int in_order[N_RANKS] = {1, 2, 3, 0};
     g_autoptr(Engine) engine = engine_new();
     g_autofree Named *named = g_new(Named, N);
     Log log = {0};
@@ -159,16 +161,50 @@ START_TEST(ten_thousand_events_of_one_time_run_in_order)
     first.n_left = _i == 0 ? 0 : N;
     engine_schedule(engine, &first.event, NSEC_PER_SEC);
     for (int i = 0; i < N; i++) {
-        event_init(&named[i].event, nothing, (uint8_t)(i % 3));
+        event_init(&named[i].event, nothing, ranks[i % N_RANKS]);
         engine_reschedule(engine, &named[i].event, _i == 0 ? NSEC_PER_SEC : NSEC_NEVER);
     }
     engine_step(engine);
-    for (int rank = 0; rank < 3; rank++) {
-        for (int i = rank; i < N; i += 3) {
+    for (int j = 0; j < N_RANKS; j++) {
+        for (int i = in_order[j]; i < N; i += N_RANKS) {
             ck_assert(event_is_scheduled(&named[i].event));
             ck_assert(engine_step(engine));
             ck_assert(!event_is_scheduled(&named[i].event));
         }
+    }
+}
+END_TEST
+
+START_TEST(many_events_of_lower_rank_for_the_present_run_before_the_rest)
+{
+    enum { N = 300, N_RANKS = 5 };
+    static const uint8_t ranks[N_RANKS] = {3, 130, 0, 63, 64};
+    g_autoptr(Engine) engine = engine_new();
+    Log log = {0};
+    Named first, lower[N];
+    Event rest[N];
+    named_init(&first, &log, 'f', 200);
+    first.then = schedule_others_now;
+    first.other = lower;
+    first.n_left = N;
+    engine_schedule(engine, &first.event, NSEC_PER_SEC);
+    for (int i = 0; i < N; i++) {
+        event_init(&lower[i].event, nothing, ranks[i % N_RANKS]);
+        event_init(&rest[i], nothing, 200);
+        engine_schedule(engine, &rest[i], NSEC_PER_SEC);
+    }
+    engine_step(engine);
+    for (int rank = 0; rank < 200; rank++) {
+        for (int i = 0; i < N; i++) {
+            if (ranks[i % N_RANKS] == rank) {
+                engine_step(engine);
+                ck_assert(!event_is_scheduled(&lower[i].event));
+            }
+        }
+    }
+    for (int i = 0; i < N; i++) {
+        engine_step(engine);
+        ck_assert(!event_is_scheduled(&rest[i]));
     }
 }
 END_TEST
@@ -741,6 +777,13 @@ list_remove_event(Fuzz *fuzz, const Fuzzed *fuzzed)
     ck_abort_msg("an event is scheduled that the list does not hold");
 }
 
+static uint8_t
+any_rank(RandomStream *random)
+{
+    static const uint8_t ranks[] = {0, 3, 21, 63, 64, 255};
+    return ranks[random_below(random, G_N_ELEMENTS(ranks))];
+}
+
 static void fuzz_operate(Fuzz *fuzz);
 
 static void
@@ -772,7 +815,7 @@ fuzz_operate(Fuzz *fuzz)
     if (random_below(&fuzz->random, 4) == 0 || at > ENGINE_TIME_MAX) {
         engine_cancel(fuzz->engine, &fuzzed->event);
         memset(fuzzed, 0xff, sizeof *fuzzed);
-        event_init(&fuzzed->event, on_fuzzed, (uint8_t)random_below(&fuzz->random, 3));
+        event_init(&fuzzed->event, on_fuzzed, any_rank(&fuzz->random));
         fuzzed->fuzz = fuzz;
         return;
     }
@@ -870,7 +913,7 @@ START_TEST(whatever_is_done_events_run_in_the_order_of_a_sorted_list)
     fuzz.pool = g_new(Fuzzed, fuzz.n_pool);
     fuzz.list = g_new(Listed, fuzz.n_pool + 1);
     for (size_t i = 0; i < fuzz.n_pool; i++) {
-        event_init(&fuzz.pool[i].event, on_fuzzed, (uint8_t)(i % 3));
+        event_init(&fuzz.pool[i].event, on_fuzzed, any_rank(&fuzz.random));
         fuzz.pool[i].fuzz = &fuzz;
     }
     for (int i = 0; i < N_OPERATIONS; i++) {
@@ -898,6 +941,7 @@ engine_suite(void)
     tcase_add_test(order, events_run_in_order_of_time);
     tcase_add_test(order, equal_times_run_in_order_of_rank_and_then_of_scheduling);
     tcase_add_loop_test(order, ten_thousand_events_of_one_time_run_in_order, 0, 2);
+    tcase_add_test(order, many_events_of_lower_rank_for_the_present_run_before_the_rest);
     tcase_add_test(order, an_event_for_the_present_runs_in_its_place_of_the_present);
     tcase_add_test(order, a_handler_can_schedule_its_own_event_again);
     tcase_add_test(order, an_event_knows_whether_and_when_it_is_scheduled);
