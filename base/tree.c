@@ -346,7 +346,8 @@ void
 tree_integer(const char *text, bool *negative, uint64_t *magnitude)
 {
     g_autofree char *plain = without_underscores(text);
-    g_assert(parse_integer(plain, negative, magnitude));
+    bool parsed = parse_integer(plain, negative, magnitude);
+    g_assert(parsed);
 }
 
 /* yaml.v2's yamlStyleFloat: ^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$,

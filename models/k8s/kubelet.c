@@ -433,8 +433,10 @@ on_volume(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
             retry_volume(kubelet, pod, index, why, input->now, actions);
             return;
         }
-        g_hash_table_add(kubelet->caches,
-                         g_strdup_printf("%s/%s", pod->object->ns, volume->source));
+        if (found) {
+            g_hash_table_add(kubelet->caches,
+                             g_strdup_printf("%s/%s", pod->object->ns, volume->source));
+        }
     }
     if (--pod->n_volumes_pending == 0) {
         pod->why = NULL;

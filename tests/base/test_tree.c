@@ -586,6 +586,7 @@ main(void)
     };
     Suite *suite = suite_create("tree");
     TCase *tcase = tcase_create("tree");
+    tcase_set_timeout(tcase, 60); /* ten megabytes under sanitizers */
     for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
         tcase_add_test(tcase, tests[i]);
     }
