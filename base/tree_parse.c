@@ -284,7 +284,7 @@ read_key(Reader *reader, const yaml_event_t *event, char **out, bool *is_merge, 
     if (anchored) {
         g_ptr_array_add(reader->retired, parsed);
     }
-    g_autoptr(TreeNode) owned = anchored ? NULL : parsed;
+    g_autoptr(TreeNode) owned G_GNUC_UNUSED = anchored ? NULL : parsed;
     if (parsed->kind != TREE_SCALAR) {
         return fail_at(reader, &event->start_mark, error,
                        "found a collection as a key; expected a scalar");

@@ -62,6 +62,7 @@ actions_init(Actions *actions)
 {
     actions->items = g_array_new(false, true, sizeof(Action));
     actions->strings = g_string_chunk_new(512);
+    actions->has_strings = false;
 }
 
 void
@@ -71,7 +72,10 @@ actions_reset(Actions *actions)
         message_unref(g_array_index(actions->items, Action, i).message);
     }
     g_array_set_size(actions->items, 0);
-    g_string_chunk_clear(actions->strings);
+    if (actions->has_strings) {
+        g_string_chunk_clear(actions->strings);
+        actions->has_strings = false;
+    }
 }
 
 void
@@ -89,12 +93,13 @@ actions_printf(Actions *actions, const char *format, ...)
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    return g_string_chunk_insert(actions->strings, text);
+    return actions_string(actions, text);
 }
 
 const char *
 actions_string(Actions *actions, const char *text)
 {
+    actions->has_strings = true;
     return g_string_chunk_insert(actions->strings, text);
 }
 

@@ -150,6 +150,7 @@ typedef struct Action {
 typedef struct Actions {
     GArray *items; /* Action */
     GStringChunk *strings;
+    bool has_strings;
 } Actions;
 
 void actions_init(Actions *actions);

@@ -42,6 +42,7 @@ typedef struct ApiServer {
     GHashTable *watches_by_call;        /* call -> Watch */
     GHashTable *reviews;                /* tag -> Review */
     NameIndex *nse_services;            /* service name -> link */
+    GHashTable *nse_urls;               /* URL -> GPtrArray of links */
 } ApiServer;
 
 static char *
@@ -189,11 +190,29 @@ on_closed(ApiServer *server, const Input *input)
 /* ---- changes ---- */
 
 static void
-index_services(ApiServer *server, GList *link, bool add)
+index_url(ApiServer *server, const char *url, GList *link, bool add)
 {
-    const ApiObject *object = link->data;
-    for (char **service = object->nse != NULL ? object->nse->services : NULL;
-         service != NULL && *service != NULL; service++) {
+    GPtrArray *links = g_hash_table_lookup(server->nse_urls, url);
+    if (links == NULL) {
+        links = g_ptr_array_new();
+        g_hash_table_insert(server->nse_urls, g_strdup(url), links);
+    }
+    if (add) {
+        g_ptr_array_add(links, link);
+    } else {
+        g_ptr_array_remove(links, link);
+    }
+}
+
+static void
+index_endpoint(ApiServer *server, GList *link, bool add)
+{
+    const NseRecord *nse = ((const ApiObject *)link->data)->nse;
+    if (nse == NULL) {
+        return;
+    }
+    index_url(server, nse->url, link, add);
+    for (char **service = nse->services; *service != NULL; service++) {
         if (add) {
             name_index_add(server->nse_services, *service, link);
         } else {
@@ -202,14 +221,28 @@ index_services(ApiServer *server, GList *link, bool add)
     }
 }
 
+static bool
+indexed_alike(const ApiObject *a, const ApiObject *b)
+{
+    return a->nse == b->nse ||
+           (a->nse != NULL && b->nse != NULL && g_str_equal(a->nse->url, b->nse->url) &&
+            g_strv_equal((const char *const *)a->nse->services,
+                         (const char *const *)b->nse->services));
+}
+
 static void
 replace(ApiServer *server, GList *link, ApiObject *take_object, Actions *actions)
 {
-    index_services(server, link, false);
+    bool reindex = !indexed_alike(link->data, take_object);
+    if (reindex) {
+        index_endpoint(server, link, false);
+    }
     api_object_unref(link->data);
     link->data = take_object;
     take_object->version = ++server->last_version;
-    index_services(server, link, true);
+    if (reindex) {
+        index_endpoint(server, link, true);
+    }
     notify(server, WATCH_MODIFIED, take_object, actions);
 }
 
@@ -242,7 +275,7 @@ store(ApiServer *server, ApiObject *object, nsec_t now, Actions *actions)
         g_hash_table_insert(server->by_key, object_id(object->kind, "*", object->name), link);
     }
     add_dependent(server, object);
-    index_services(server, link, true);
+    index_endpoint(server, link, true);
     const char *key = actions_printf(actions, "%s/%s", object->ns, object->name);
     bool pod = object->kind == OBJECT_POD;
     actions_trace(actions, pod ? TRACE_POD_CREATED : TRACE_OBJECT_CREATED, key,
@@ -286,7 +319,7 @@ delete_object(ApiServer *server, GList *link, nsec_t grace, Actions *actions)
     }
     uint64_t uid = object->uid;
     g_autofree char *id = object_id(object->kind, object->ns, object->name);
-    index_services(server, link, false);
+    index_endpoint(server, link, false);
     g_autofree char *anywhere = object_id(object->kind, "*", object->name);
     g_hash_table_remove(server->by_key, id);
     if (g_hash_table_lookup(server->by_key, anywhere) == link) {
@@ -505,6 +538,36 @@ clear_list(Message *message)
     g_ptr_array_unref(((ApiList *)message)->objects);
 }
 
+static bool
+serves_like(const ApiObject *object, const char *service)
+{
+    for (char **name = object->nse->services; service != NULL && *name != NULL; name++) {
+        if (strstr(*name, service) != NULL) {
+            return true;
+        }
+    }
+    return service == NULL;
+}
+
+/* Endpoints by URL, or by part of a service's name: through the index that narrows most. */
+static void
+collect_endpoints(ApiServer *server, const ApiQuery *query, GPtrArray *out)
+{
+    g_autoptr(GPtrArray) found = NULL;
+    if (query->url == NULL) {
+        found = name_index_lookup(server->nse_services, query->service);
+    } else {
+        GPtrArray *known = g_hash_table_lookup(server->nse_urls, query->url);
+        found = known != NULL ? g_ptr_array_ref(known) : g_ptr_array_new();
+    }
+    for (guint i = 0; i < found->len; i++) {
+        GList *link = g_ptr_array_index(found, i);
+        if (query_matches(query, link->data) && serves_like(link->data, query->service)) {
+            g_ptr_array_add(out, api_object_ref(link->data));
+        }
+    }
+}
+
 static void
 collect(ApiServer *server, const ApiQuery *query, GPtrArray *out)
 {
@@ -516,14 +579,8 @@ collect(ApiServer *server, const ApiQuery *query, GPtrArray *out)
         }
         return;
     }
-    if (query->service != NULL) {
-        g_autoptr(GPtrArray) links = name_index_lookup(server->nse_services, query->service);
-        for (guint i = 0; i < links->len; i++) {
-            GList *link = g_ptr_array_index(links, i);
-            if (query_matches(query, link->data)) {
-                g_ptr_array_add(out, api_object_ref(link->data));
-            }
-        }
+    if (query->url != NULL || query->service != NULL) {
+        collect_endpoints(server, query, out);
         return;
     }
     for (GList *link = server->objects[query->kind].head; link != NULL; link = link->next) {
@@ -628,6 +685,7 @@ apiserver_free(Machine *machine)
     g_hash_table_unref(server->by_uid);
     g_hash_table_unref(server->dependents);
     name_index_free(server->nse_services);
+    g_hash_table_unref(server->nse_urls);
     for (int kind = 0; kind < N_OBJECT_KINDS; kind++) {
         g_ptr_array_unref(server->watches[kind]);
         g_queue_clear_full(&server->objects[kind], (GDestroyNotify)api_object_unref);
@@ -655,6 +713,8 @@ apiserver_new(const ProcessInfo *info)
     server->watches_by_call = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, watch_free);
     server->reviews = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, review_free);
     server->nse_services = name_index_new();
+    server->nse_urls =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     for (int kind = 0; kind < N_OBJECT_KINDS; kind++) {
         server->watches[kind] = g_ptr_array_new();
         g_queue_init(&server->objects[kind]);

@@ -20,7 +20,7 @@ typedef struct Task {
     CpuGroup *group;
     nsec_t demand;
     nsec_t submitted;
-    nsec_t done; /* NSEC_NEVER until then */
+    nsec_t done;   /* NSEC_NEVER until then */
     guint *n_done; /* counts over tasks; may be NULL */
     guint place;   /* among them */
 } Task;
@@ -125,10 +125,10 @@ stretched(nsec_t start, nsec_t demand, nsec_t quota, nsec_t period, nsec_t phase
 static const struct {
     nsec_t start, demand, quota, phase;
 } stretches[] = {
-    {0, 50, 20, 0},     {0, 20, 20, 0},    {0, 40, 20, 0},    {0, 21, 20, 0},    {0, 50, 20, 30},
-    {0, 50, 20, 99},    {95, 50, 20, 0},   {95, 5, 20, 0},    {95, 6, 20, 0},    {1000, 500, 50, 70},
-    {1234, 777, 15, 7}, {0, 250, 100, 0},  {50, 250, 100, 0}, {0, 1000, 99, 42}, {99, 1, 1, 0},
-    {0, 30, 1, 0},
+    {0, 50, 20, 0},    {0, 20, 20, 0},      {0, 40, 20, 0},     {0, 21, 20, 0},
+    {0, 50, 20, 30},   {0, 50, 20, 99},     {95, 50, 20, 0},    {95, 5, 20, 0},
+    {95, 6, 20, 0},    {1000, 500, 50, 70}, {1234, 777, 15, 7}, {0, 250, 100, 0},
+    {50, 250, 100, 0}, {0, 1000, 99, 42},   {99, 1, 1, 0},      {0, 30, 1, 0},
 };
 
 START_TEST(a_demand_beyond_the_quota_is_stretched_over_periods_exactly)
@@ -779,8 +779,7 @@ add_quota_tests(Suite *suite)
     tcase_add_test(quota, what_is_left_of_a_period_is_what_the_next_job_of_the_period_gets);
     tcase_add_test(quota, a_job_that_comes_after_the_quota_is_spent_waits_for_the_next_period);
     /* BUG sim/cpu.c cpu_submit: throttles without counting the period */
-    add_known_bug(quota,
-                  a_period_in_which_a_late_job_finds_the_quota_spent_counts_as_throttled);
+    add_known_bug(quota, a_period_in_which_a_late_job_finds_the_quota_spent_counts_as_throttled);
     tcase_add_test(quota, two_threads_spend_the_quota_twice_as_fast);
     tcase_add_test(quota, a_quota_of_whole_cores_never_throttles_as_many_threads);
     tcase_add_test(quota, throttling_is_accounted_in_time_and_in_periods);

@@ -200,10 +200,8 @@ join(Bench *bench, const char *owner, const char *port, const char *peer)
 static uint64_t
 discard(Bench *bench, const char *owner, const char *port)
 {
-    return perform(bench, (DataPlaneOp){.kind = DATAPLANE_REMOVE,
-                                        .owner = owner,
-                                        .node = "a",
-                                        .port = port});
+    return perform(
+        bench, (DataPlaneOp){.kind = DATAPLANE_REMOVE, .owner = owner, .node = "a", .port = port});
 }
 
 static void
@@ -297,8 +295,8 @@ build_chain(Bench *bench)
 START_TEST(an_operation_completes_once_and_not_within_the_call)
 {
     OPEN(bench);
-    uint64_t token = interface(&bench, FWD_A, "a", FWD_A "/1/client", CLIENT, CLIENT "/nsm-1",
-                               WIRE_KERNEL);
+    uint64_t token =
+        interface(&bench, FWD_A, "a", FWD_A "/1/client", CLIENT, CLIENT "/nsm-1", WIRE_KERNEL);
     ck_assert_uint_eq(bench.completions->len, 0);
     settle(&bench);
     ck_assert_ptr_null(error_of(&bench, token));
@@ -340,8 +338,8 @@ START_TEST(an_operation_without_a_pods_port_is_refused_and_never_heard_of_again)
     const DataPlaneOpKind kinds[] = {DATAPLANE_CREATE_INTERFACE, DATAPLANE_CREATE_DIRECT};
     for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
         g_autoptr(GError) error = NULL;
-        DataPlaneOp op = {.kind = kinds[i], .token = 77, .owner = FWD_A, .node = "a",
-                          .port = FWD_A "/1/client"};
+        DataPlaneOp op = {
+            .kind = kinds[i], .token = 77, .owner = FWD_A, .node = "a", .port = FWD_A "/1/client"};
         ck_assert(!bench.plane->class->perform(bench.plane, &op, &error));
         ck_assert_ptr_nonnull(error);
         ck_assert_str_ne(error->message, "");
@@ -941,8 +939,8 @@ dataplane_suite(void)
     suite_add_tcase(suite, operations);
 
     TCase *walks = tcase_create("walks");
-    ADD(walks, a_walk_from_a_port_that_is_not_there_is_empty,
-        a_walk_follows_a_local_link_both_ways, a_walk_names_the_ports_and_wires_that_it_takes,
+    ADD(walks, a_walk_from_a_port_that_is_not_there_is_empty, a_walk_follows_a_local_link_both_ways,
+        a_walk_names_the_ports_and_wires_that_it_takes,
         a_walk_follows_tunnels_to_the_other_node_both_ways, a_tunnel_keeps_its_kind,
         a_function_joins_ports_of_its_pod_before_they_are_wired,
         a_function_joins_ports_of_its_pod_after_they_are_wired_too,
