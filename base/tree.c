@@ -603,7 +603,7 @@ nearest(const char *key, const char *const *allowed)
     if (strlen(key) > LONGEST) {
         return NULL;
     }
-    guint best_distance = MAX((guint)strlen(key) / 3, 1) + 1;
+    guint best_distance = MAX((guint)(strlen(key) + 1) / 3, 1) + 1;
     for (; *allowed != NULL; allowed++) {
         guint distance = g_ascii_strcasecmp(key, *allowed) == 0 ? 0 : edit_distance(key, *allowed);
         if (distance < best_distance) {

@@ -113,6 +113,8 @@ add_endpoint(Chains *chains, const Object *object, const PodSpec *pod,
         process_env(&info, "NSM_SERVICE_NAME", endpoint->passthrough ? "" : "icmp-responder");
     g_autofree char *services = process_env(&info, "NSM_SERVICE_NAMES", one);
     endpoint->services = g_strsplit(services, ",", -1);
+    g_autofree char *registers = process_env(&info, "NSM_REGISTER_SERVICE", "true");
+    endpoint->registers = !endpoint->passthrough && g_str_equal(registers, "true");
     g_autofree char *labels = process_env(&info, "NSM_LABELS", "");
     labels_parse_env(labels, &endpoint->labels, NULL);
     g_ptr_array_add(chains->endpoints, endpoint);
@@ -129,8 +131,18 @@ typedef struct Finder {
 static const NetworkServiceSpec *
 service_spec(const Finder *finder, const char *name)
 {
+    static const NetworkServiceSpec without_matches = {0};
     const Object *object = g_hash_table_lookup(finder->services, name);
-    return object != NULL ? object->network_service : NULL;
+    if (object != NULL) {
+        return object->network_service;
+    }
+    const GPtrArray *endpoints = g_hash_table_lookup(finder->by_service, name);
+    for (guint i = 0; endpoints != NULL && i < endpoints->len; i++) {
+        if (((const ChainEndpoint *)g_ptr_array_index(endpoints, i))->registers) {
+            return &without_matches;
+        }
+    }
+    return NULL;
 }
 
 /* ---- one chain ---- */
@@ -203,8 +215,9 @@ static char *
 no_candidates_text(const Finder *finder, const Chain *chain, const ChainLink *link)
 {
     g_autofree char *labels = labels_format(&link->labels);
+    static const TreeMark nowhere = {0};
     const Object *object = g_hash_table_lookup(finder->services, chain->service);
-    const TreeMark *mark = &object->mark;
+    const TreeMark *mark = object != NULL ? &object->mark : &nowhere;
     bool any = g_hash_table_contains(finder->by_service, chain->service);
     return g_strdup_printf(
         "%s:%d:%d: NetworkService %s: %s for the client %s {%s}",

@@ -15,7 +15,8 @@ typedef struct ChainEndpoint {
     const ContainerSpec *container;
     const PodSpec *pod;
     bool passthrough;
-    char *name; /* "namespace/workload" */
+    bool registers; /* registers its network services by itself (NSM_REGISTER_SERVICE) */
+    char *name;     /* "namespace/workload" */
     char **services;
     Labels labels;
 } ChainEndpoint;

@@ -25,7 +25,8 @@ struct Cluster {
     Node *nodes;
     Nodes node_list;
     GStringChunk *strings;
-    GPtrArray *configurations; /* Object *: what webhooks register by themselves */
+    GPtrArray *configurations; /* Object *: what webhooks and endpoints register by themselves */
+    GPtrArray *service_lists;  /* GPtrArray *: of them, for each endpoint */
     GHashTable *node_index;    /* name -> Node */
 };
 
@@ -64,8 +65,30 @@ component_of_image(const char *image)
     return COMPONENT_APP;
 }
 
+/* cmd-nse-icmp-responder: NSM_REGISTER_SERVICE (true by default) registers the services of
+ * NSM_SERVICE_NAMES with NSM_PAYLOAD (FACTS 2.7). */
+static const GPtrArray *
+services_to_register(Cluster *cluster, const ProcessInfo *info)
+{
+    g_autofree char *wanted = process_env(info, "NSM_REGISTER_SERVICE", "true");
+    if (!g_str_equal(wanted, "true")) {
+        return NULL;
+    }
+    GPtrArray *services = g_ptr_array_new();
+    g_autofree char *names = process_env(info, "NSM_SERVICE_NAMES", "icmp-responder");
+    g_autofree char *payload = process_env(info, "NSM_PAYLOAD", "ETHERNET");
+    g_auto(GStrv) list = g_strsplit(names, ",", -1);
+    for (char **name = list; *name != NULL; name++) {
+        Object *object = network_service_object(*name, payload);
+        g_ptr_array_add(cluster->configurations, object);
+        g_ptr_array_add(services, object);
+    }
+    g_ptr_array_add(cluster->service_lists, services);
+    return services;
+}
+
 static Machine *
-make_machine(Cluster *cluster, const ProcessInfo *info)
+make_machine(Cluster *cluster, ProcessInfo *info)
 {
     switch (info->component) {
     case COMPONENT_NSMGR:
@@ -85,6 +108,7 @@ make_machine(Cluster *cluster, const ProcessInfo *info)
     case COMPONENT_NSC:
         return client_new(info);
     case COMPONENT_NSE:
+        info->own_services = services_to_register(cluster, info);
         return endpoint_new(info);
     case COMPONENT_FIREWALL:
         return passthrough_new(info);
@@ -245,6 +269,7 @@ cluster_new(const Scenario *scenario, uint64_t seed, uint32_t replication)
     cluster->replication = replication;
     cluster->strings = g_string_chunk_new(1024);
     cluster->configurations = g_ptr_array_new_with_free_func((GDestroyNotify)object_free);
+    cluster->service_lists = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
     cluster->node_index = g_hash_table_new(g_str_hash, g_str_equal);
     add_nodes(cluster);
     return cluster;
@@ -254,6 +279,7 @@ void
 cluster_free(Cluster *cluster)
 {
     g_hash_table_unref(cluster->node_index);
+    g_ptr_array_unref(cluster->service_lists);
     g_ptr_array_unref(cluster->configurations);
     g_string_chunk_free(cluster->strings);
     g_free(cluster->nodes);

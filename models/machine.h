@@ -197,7 +197,9 @@ typedef struct ProcessInfo {
     const PodSpec *pod_spec;
     const ContainerSpec *container;
     guint container_index;
-    uint32_t incarnation; /* 0 at first, then counted up at each restart in place */
+    uint32_t incarnation;          /* 0 at first, then counted up at each restart in place */
+    const GPtrArray *own_services; /* endpoints: Object * that NSM_REGISTER_SERVICE makes it
+                                      register; they live as long as the run; NULL: none */
     const Calibration *calibration;
     uint64_t seed;
     uint32_t replication;

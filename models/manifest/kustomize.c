@@ -122,19 +122,6 @@ read_kustomization(const char *path, bool is_component, GError **error)
 
 /* ------ resources ------ */
 
-static bool
-read_file(const char *path, GPtrArray *resources, GError **error)
-{
-    guint first = resources->len;
-    if (!source_read_objects(path, resources, error)) {
-        return false;
-    }
-    for (guint i = first; i < resources->len; i++) {
-        source_core_booleans(((Resource *)resources->pdata[i])->tree);
-    }
-    return true;
-}
-
 /* An entry of `resources` or `bases`. */
 static bool
 add_resource(Renderer *renderer, const Layer *layer, const TreeNode *entry, GPtrArray *resources,
@@ -146,7 +133,7 @@ add_resource(Renderer *renderer, const Layer *layer, const TreeNode *entry, GPtr
     }
     if (!g_file_test(path, G_FILE_TEST_IS_DIR)) {
         g_autofree char *file = layer_file(layer, entry, error);
-        return file != NULL && read_file(file, resources, error);
+        return file != NULL && source_read_objects(file, true, resources, error);
     }
     g_autoptr(GPtrArray) base = resources_new();
     if (!render_directory(renderer, path, entry, base, error)) {
@@ -365,7 +352,7 @@ read_plain_directory(const char *directory, GPtrArray *resources, GError **error
                          directory);
     }
     for (guint i = 0; i < paths->len; i++) {
-        if (!source_read_objects(paths->pdata[i], resources, error)) {
+        if (!source_read_objects(paths->pdata[i], false, resources, error)) {
             return false;
         }
     }
@@ -376,7 +363,7 @@ static bool
 render_path(Renderer *renderer, const char *path, GPtrArray *resources, GError **error)
 {
     if (!g_file_test(path, G_FILE_TEST_IS_DIR)) {
-        return source_read_objects(path, resources, error);
+        return source_read_objects(path, false, resources, error);
     }
     g_autoptr(GError) cause = NULL;
     g_autofree char *file = source_kustomization(path, &cause);

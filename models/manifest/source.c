@@ -214,21 +214,21 @@ take_object(TreeNode *take, GPtrArray *resources, GError **error)
 }
 
 bool
-source_take_objects(GPtrArray *documents, GPtrArray *resources, GError **error)
+source_read_objects(const char *path, bool within, GPtrArray *resources, GError **error)
 {
+    g_autoptr(GPtrArray) documents = tree_parse_file(path, error);
+    if (documents == NULL) {
+        return false;
+    }
     for (guint i = 0; i < documents->len; i++) {
+        if (within) {
+            source_core_booleans(documents->pdata[i]);
+        }
         if (!take_object(g_steal_pointer(&documents->pdata[i]), resources, error)) {
             return false;
         }
     }
     return true;
-}
-
-bool
-source_read_objects(const char *path, GPtrArray *resources, GError **error)
-{
-    g_autoptr(GPtrArray) documents = tree_parse_file(path, error);
-    return documents != NULL && source_take_objects(documents, resources, error);
 }
 
 /* ------ scalars ------ */

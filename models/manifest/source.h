@@ -24,10 +24,10 @@ char *source_kustomization(const char *directory, GError **error);
 /* The YAML files directly in a directory, in the order of their names; char *. */
 GPtrArray *source_list(const char *directory, GError **error);
 
-/* Appends the objects in a file, or in already parsed documents, as Resources; lists (kind: List
- * and the like) are flattened.  Other things than objects are errors. */
-bool source_read_objects(const char *path, GPtrArray *resources, GError **error);
-bool source_take_objects(GPtrArray *documents, GPtrArray *resources, GError **error);
+/* Appends the objects of a file as Resources; lists (kind: List and the like) are flattened.
+ * Other things than objects are errors.  `within`: the file belongs to a kustomization, and is read
+ * with source_core_booleans. */
+bool source_read_objects(const char *path, bool within, GPtrArray *resources, GError **error);
 
 /* Parses the text of a scalar in a file, an inline patch, with marks into that file.  `trim`:
  * without the blanks and line breaks at its end. */

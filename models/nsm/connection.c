@@ -183,6 +183,14 @@ registry_message_record(const Message *message)
     return ((const RegistryMessage *)message)->record;
 }
 
+Message *
+registry_service(const Object *object)
+{
+    RegistryService *message = message_new(MESSAGE_REGISTRY_REGISTER_NS, sizeof *message, NULL);
+    message->object = object;
+    return &message->base;
+}
+
 static void
 clear_query(Message *message)
 {

@@ -78,6 +78,12 @@ typedef struct RegistryMessage {
 Message *registry_message(MessageType type, NseRecord *take_record);
 NseRecord *registry_message_record(const Message *message);
 
+typedef struct RegistryService {
+    Message base;         /* REGISTRY_REGISTER_NS */
+    const Object *object; /* lives as long as the run */
+} RegistryService;
+Message *registry_service(const Object *object);
+
 typedef struct RegistryQuery {
     Message base;  /* REGISTRY_FIND_NS, REGISTRY_FIND_NSE */
     char *name;    /* NS: exact name; NSE: exact name or NULL */

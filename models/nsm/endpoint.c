@@ -386,6 +386,20 @@ create(const ProcessInfo *info, const MachineClass *class, bool passthrough)
 static const MachineClass endpoint_class = {COMPONENT_NSE, step, endpoint_free};
 static const MachineClass passthrough_class = {COMPONENT_FIREWALL, step, endpoint_free};
 
+Object *
+network_service_object(const char *name, const char *payload)
+{
+    Object *object = g_new0(Object, 1);
+    object->kind = OBJECT_NETWORK_SERVICE;
+    object->kind_text = g_strdup(object_kind_name(object->kind));
+    object->api_version = g_strdup("networkservicemesh.io/v1");
+    object->ns = g_strdup("");
+    object->name = g_strdup(name);
+    object->network_service = g_new0(NetworkServiceSpec, 1);
+    object->network_service->payload = g_strdup(payload);
+    return object;
+}
+
 Machine *
 endpoint_new(const ProcessInfo *info)
 {

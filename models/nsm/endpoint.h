@@ -9,5 +9,8 @@
 
 #include "models/machine.h"
 
+/* The NetworkService that an endpoint registers for itself: no matches.  Free with object_free. */
+Object *network_service_object(const char *name, const char *payload);
+
 Machine *endpoint_new(const ProcessInfo *info);    /* COMPONENT_NSE */
 Machine *passthrough_new(const ProcessInfo *info); /* COMPONENT_FIREWALL */

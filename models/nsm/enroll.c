@@ -32,8 +32,15 @@ enrolment_begin(Enrolment *enrolment, Actions *actions)
 void
 enrolment_register(Enrolment *enrolment, nsec_t now, Actions *actions)
 {
-    if (!enrolment->registered && !enrolment->failing) {
+    if (!enrolment->registered && !enrolment->failing && enrolment->n_services == 0) {
         actions_trace(actions, TRACE_REGISTER_STARTED, enrolment->info->pod_key, NULL);
+    }
+    const GPtrArray *services = enrolment->info->own_services;
+    if (services != NULL && enrolment->n_services < services->len) {
+        actions_call(actions, enrolment->manager, ENROLL_TAG,
+                     registry_service(g_ptr_array_index(services, enrolment->n_services)))
+            ->timeout = TRY_TIMEOUT;
+        return;
     }
     NseRecord *record = nse_record_copy(enrolment->record);
     record->expires = now + EXPIRY;
@@ -45,6 +52,13 @@ enrolment_register(Enrolment *enrolment, nsec_t now, Actions *actions)
 static EnrolmentEvent
 on_answer(Enrolment *enrolment, const Input *input, Actions *actions)
 {
+    const GPtrArray *services = enrolment->info->own_services;
+    bool service = services != NULL && enrolment->n_services < services->len;
+    if (service && input->kind == INPUT_REPLY && input->message->type == MESSAGE_OK) {
+        enrolment->n_services++;
+        enrolment_register(enrolment, input->now, actions);
+        return ENROLMENT_PENDING;
+    }
     bool ok = input->kind == INPUT_REPLY && input->message->type == MESSAGE_REGISTRY_NSE;
     if (!ok) {
         const char *why = input->kind == INPUT_FAILURE ? failure_text(input->failure)

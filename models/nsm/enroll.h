@@ -1,5 +1,6 @@
 /* Registration as every endpoint and forwarder does it: SVID, register at the manager, refresh at
- * two thirds of what the registry granted, try again 200 ms after a failure (FACTS 2.4).
+ * two thirds of what the registry granted, try again 200 ms after a failure (FACTS 2.4).  An
+ * endpoint with NSM_REGISTER_SERVICE registers its network services first.
  *
  * Embedded; the owner forwards inputs whose tag is ENROLL_TAG or SVID_TAG. */
 #pragma once
@@ -14,6 +15,7 @@ typedef struct Enrolment {
     Svid svid;
     char *manager;     /* address of the node's manager */
     NseRecord *record; /* what to register */
+    guint n_services;  /* of info->own_services: registered so far */
     bool registered;
     bool failing; /* the last attempt failed */
 } Enrolment;

@@ -562,6 +562,11 @@ on_request(Manager *manager, const Input *input, Actions *actions)
     case MESSAGE_REGISTRY_UNREGISTER:
         unregister(manager, registry_message_record(input->message), input->call, actions);
         break;
+    case MESSAGE_REGISTRY_REGISTER_NS:
+        call_registry(manager, task_new(manager, TASK_PROXY, input->call),
+                      registry_service(((const RegistryService *)input->message)->object), false,
+                      actions);
+        break;
     case MESSAGE_REGISTRY_FIND_NS:
     case MESSAGE_REGISTRY_FIND_NSE: {
         const RegistryQuery *query = (const RegistryQuery *)input->message;

@@ -15,15 +15,19 @@ typedef enum OpState {
     OP_LIST,   /* it exists already: read it */
     OP_UPDATE,
     OP_DELETE,
+    OP_CREATE_SERVICE, /* NS register: CREATE, and if it is there already LIST and UPDATE */
+    OP_LIST_SERVICE,
+    OP_UPDATE_SERVICE,
     OP_WATCH, /* LIST and WATCH of registry healing: nobody waits for the answers */
 } OpState;
 
 typedef struct Op {
     uint64_t id;
     OpState state;
-    uint64_t call;     /* whom to answer; 0: nobody */
-    NseRecord *record; /* registrations */
-    char *service;     /* Find of a network service: its name */
+    uint64_t call;        /* whom to answer; 0: nobody */
+    NseRecord *record;    /* registrations */
+    char *service;        /* Find of a network service: its name */
+    const Object *object; /* registration of a network service */
 } Op;
 
 /* A registration that expires and whose watch is reopened. */
@@ -182,6 +186,23 @@ on_register(Registry *registry, const Input *input, Actions *actions)
 }
 
 static void
+write_service(Registry *registry, Op *op, MessageType type, nsec_t now, Actions *actions)
+{
+    ApiObject *object = api_object_new(OBJECT_NETWORK_SERVICE, registry->ns, op->object->name);
+    object->manifest = op->object;
+    api_call(registry, op, api_message(type, object), now, actions);
+}
+
+static void
+on_register_service(Registry *registry, const Input *input, Actions *actions)
+{
+    Op *op = op_new(registry, OP_CREATE_SERVICE, input->call);
+    op->object = ((const RegistryService *)input->message)->object;
+    op->service = g_strdup(op->object->name);
+    write_service(registry, op, MESSAGE_API_CREATE, input->now, actions);
+}
+
+static void
 on_find(Registry *registry, const Input *input, Actions *actions)
 {
     const RegistryQuery *query = (const RegistryQuery *)input->message;
@@ -202,6 +223,9 @@ on_request(Registry *registry, const Input *input, Actions *actions)
     switch ((int)input->message->type) {
     case MESSAGE_REGISTRY_REGISTER:
         on_register(registry, input, actions);
+        break;
+    case MESSAGE_REGISTRY_REGISTER_NS:
+        on_register_service(registry, input, actions);
         break;
     case MESSAGE_REGISTRY_UNREGISTER: {
         const char *name = registry_message_record(input->message)->name;
@@ -296,6 +320,21 @@ advance(Registry *registry, Op *op, const Input *input, Actions *actions)
             finish_register(registry, op, input->now, actions);
         }
         return false;
+    case OP_CREATE_SERVICE:
+        if (failed) {
+            op->state = OP_LIST_SERVICE;
+            api_call(registry, op,
+                     api_query(MESSAGE_API_LIST, OBJECT_NETWORK_SERVICE, NULL, op->service),
+                     input->now, actions);
+            return true;
+        }
+        reply(op, message_ok(), actions);
+        return false;
+    case OP_LIST_SERVICE:
+        op->state = OP_UPDATE_SERVICE;
+        write_service(registry, op, MESSAGE_API_UPDATE, input->now, actions);
+        return true;
+    case OP_UPDATE_SERVICE:
     case OP_DELETE:
         reply(op, message_ok(), actions);
         return false;

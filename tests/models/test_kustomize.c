@@ -216,7 +216,7 @@ START_TEST(a_patch_that_does_not_fit_is_refused_at_its_mark)
     g_autofree char *keyless =
         g_strconcat(PATCH, "  spec: {template: {spec: {containers: [{image: x}]}}}\n", NULL);
     assert_refused(keyless, VWIRE_ERROR_INVALID,
-                   "k/kustomization.yaml:7:42: found an item of containers without name; expected "
+                   "k/kustomization.yaml:7:41: found an item of containers without name; expected "
                    "it, as items are merged by it");
     g_autofree char *directive = g_strconcat(PATCH, "  spec: {$patch: destroy}\n", NULL);
     assert_refused(directive, VWIRE_ERROR_PARSE,
@@ -486,7 +486,7 @@ START_TEST(generators_merge_with_and_replace_what_is_there)
 {
     scratch_write("base/kustomization.yaml",
                   "configMapGenerator:\n- {name: m, literals: [a=1, b=2]}\n"
-                  "- {name: r, literals: [a=1], options: {labels: {x: y}}}\n");
+                  "- {name: r, literals: [a=1], options: {labels: {x: w}}}\n");
     g_autoptr(GPtrArray) trees =
         render_text("resources: [../base]\nnamePrefix: p-\nconfigMapGenerator:\n"
                     "- {name: m, behavior: merge, literals: [b=3, c=4]}\n"
@@ -497,7 +497,7 @@ START_TEST(generators_merge_with_and_replace_what_is_there)
     assert_json_at(merged, "data", "{\"a\":\"1\",\"b\":\"3\",\"c\":\"4\"}");
     ck_assert(g_str_has_prefix(tree_text(at(merged, "metadata/name")), "p-m-"));
     assert_json_at(replaced, "data", "{\"z\":\"1\"}");
-    assert_json_at(replaced, "metadata/labels", "{\"x\":\"y\"}");
+    assert_json_at(replaced, "metadata/labels", "{\"x\":\"w\"}");
     assert_refused("configMapGenerator: [{name: m, behavior: merge}]\n", VWIRE_ERROR_INVALID,
                    "k/kustomization.yaml:1:22: found no ConfigMap \"m\" to change; expected it, or "
                    "behavior: create");
@@ -635,9 +635,9 @@ START_TEST(images_and_replicas_are_set_by_name)
                   "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: s}}\n");
     g_autoptr(GPtrArray) trees =
         render_text("resources: [pods.yaml]\nreplicas: [{name: s, count: 4}]\n"
-                    "images:\n- {name: 'reg:5000/x', newName: y}\n- {name: x, newTag: '2'}\n");
+                    "images:\n- {name: 'reg:5000/x', newName: z}\n- {name: x, newTag: '2'}\n");
     const TreeNode *containers = at(find(trees, "Pod", "p"), "spec/containers");
-    assert_json_at(containers, "0/image", "\"y\"");
+    assert_json_at(containers, "0/image", "\"z\"");
     assert_json_at(containers, "1/image", "\"x:2\"");
     assert_json_at(containers, "2/image", "\"x:2\"");
     assert_json_at(find(trees, "StatefulSet", "s"), "spec/replicas", "4");
@@ -805,11 +805,11 @@ START_TEST(a_directory_without_kustomization_gives_its_files_in_name_order)
     scratch_write("d/b.yml", "{apiVersion: v1, kind: Pod, metadata: {name: b}}");
     scratch_write("d/a.yaml", "apiVersion: v1\nkind: PodList\nitems:\n"
                               "- {apiVersion: v1, kind: Pod, metadata: {name: z}}\n"
-                              "- {apiVersion: v1, kind: Pod, metadata: {name: y}}\n");
+                              "- {apiVersion: v1, kind: Pod, metadata: {name: w}}\n");
     scratch_write("d/c.txt", "no manifest");
     scratch_write("d/sub/d.yaml", "not: read");
     g_autoptr(GPtrArray) trees = render("d");
-    assert_order(trees, "Pod/z Pod/y Pod/b");
+    assert_order(trees, "Pod/z Pod/w Pod/b");
     g_autoptr(GPtrArray) file = render("d/b.yml");
     assert_order(file, "Pod/b");
     ck_assert(g_str_has_suffix(((TreeNode *)file->pdata[0])->mark.file, "d/b.yml"));

@@ -778,11 +778,13 @@ tells(Script *script, const Input *input, Actions *actions)
 
 START_TEST(calls_without_a_tag_do_not_replace_each_other)
 {
-    start("server", listens);
+    start("server", answers);
     start("client", tells);
     run_until(100);
     check_story("1 server request health-check\n"
-                "1 server request health-check\n");
+                "1 server request health-check\n"
+                "2 client reply 0 ok\n"
+                "2 client reply 0 ok\n");
 }
 END_TEST
 
