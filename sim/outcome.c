@@ -279,8 +279,7 @@ collect_chain(Outcome *outcome, World *world, const Scenario *scenario, const Ch
     out->chain = chain;
     g_ptr_array_add(outcome->chains, out);
     const PodTimes *pod = client_pod(chain, timeline);
-    const char *pod_name = pod != NULL ? strchr(pod->key, '/') + 1 : "";
-    g_autofree char *id = g_strdup_printf("%s%s", pod_name, chain->connection);
+    g_autofree char *id = g_strdup_printf("%s%s", pod != NULL ? pod->key : "", chain->connection);
     const RequestTimes *request = timeline_request(timeline, id);
     walk_chain(world, out, pod, request);
     nsec_t submitted = timeline_submitted(timeline, scenario->manifests[chain->manifest].path);

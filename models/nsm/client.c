@@ -52,10 +52,12 @@ tag_of(int kind, guint url)
     return ((uint64_t)url << TAG_BITS) | (uint64_t)kind;
 }
 
+/* cmd-nsc names its connections <NSM_NAME>-<i>; the hops behind it tell Pods of the same name apart
+ * by ids of their own.  Here ids are made from this one, so the namespace is part of it. */
 static const char *
 connection_name(const Client *client, guint url, Actions *actions)
 {
-    return actions_printf(actions, "%s-%u", client->name, url);
+    return actions_printf(actions, "%s-%u", client->base.info->pod_key, url);
 }
 
 /* clientinfo: NODE_NAME, POD_NAME, CLUSTER_NAME become labels beside the URL's own. */

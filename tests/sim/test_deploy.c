@@ -270,7 +270,7 @@ append_client(GString *text, const ChainSpec *spec)
     append_container(text, "nsc", "cmd-nsc", "100m", env);
 }
 
-/* Writes NAME.yaml, a scenario of `n_nodes` nodes n1, n2, ...: the endpoints are submitted at 80 s,
+/* Writes NAME.yaml, a scenario of `n_nodes` nodes node-1, node-2, ...: the endpoints are submitted at 80 s,
  * the client at 120 s, `more` (a manifest's text, or NULL) at `more_at`.  Returns its path. */
 static char *
 write_chain(const char *name, const ChainSpec *spec, guint n_nodes, const char *more,
@@ -288,7 +288,7 @@ write_chain(const char *name, const ChainSpec *spec, guint n_nodes, const char *
                            "apiVersion: vwire/v1alpha1\nkind: Scenario\nmetadata: {name: %s}\n"
                            "spec:\n  duration: 200s\n  calibration: configs/testbed-2022.yaml\n"
                            "  cluster:\n    nodes:\n"
-                           "    - {name: n, count: %u, allocatable: {cpu: 8, memory: 32Gi}}\n"
+                           "    - {name: node, count: %u, allocatable: {cpu: 8, memory: 32Gi}}\n"
                            "    defaultLink: {rate: 1gbit, latency: 150us}\n  manifests:\n"
                            "  - path: scenarios/manifests/spire\n"
                            "  - {path: scenarios/manifests/nsm-v1.4.0, startTime: 40s}\n"
@@ -517,12 +517,12 @@ static const struct {
     const char *nodes[4]; /* client, pass-throughs, server */
     guint n_finds;
 } lookups[] = {
-    {0, {"n-1", "n-1"}, 4},
-    {0, {"n-1", "n-2"}, 7},
-    {1, {"n-1", "n-1", "n-1"}, 4 + 4},
-    {1, {"n-1", "n-2", "n-2"}, 7 + 4},
-    {1, {"n-1", "n-2", "n-1"}, 7 + 7},
-    {2, {"n-2", "n-2", "n-2", "n-2"}, 4 + 4 + 4},
+    {0, {"node-1", "node-1"}, 4},
+    {0, {"node-1", "node-2"}, 7},
+    {1, {"node-1", "node-1", "node-1"}, 4 + 4},
+    {1, {"node-1", "node-2", "node-2"}, 7 + 4},
+    {1, {"node-1", "node-2", "node-1"}, 7 + 7},
+    {2, {"node-2", "node-2", "node-2", "node-2"}, 4 + 4 + 4},
 };
 
 static ChainSpec
@@ -778,7 +778,7 @@ END_TEST
 
 #define UNRELATED                                                                                  \
     "apiVersion: v1\nkind: Pod\nmetadata: {name: unrelated, namespace: default}\n"                 \
-    "spec:\n  nodeName: n-3\n  containers: [{name: main, image: \"nginx:1.0\"}]\n"
+    "spec:\n  nodeName: node-3\n  containers: [{name: main, image: \"nginx:1.0\"}]\n"
 
 START_TEST(an_unrelated_pod_changes_nothing_that_was_before_it)
 {
@@ -856,7 +856,7 @@ below(RandomStream *random, guint n)
 static const char *
 random_node(RandomStream *random, guint n_nodes)
 {
-    static const char *const names[] = {"n-1", "n-2", "n-3", "n-4"};
+    static const char *const names[] = {"node-1", "node-2", "node-3", "node-4"};
     return below(random, 4) == 0 ? NULL : names[below(random, n_nodes)];
 }
 
