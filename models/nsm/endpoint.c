@@ -54,7 +54,8 @@ static char *
 interface_name(const Endpoint *endpoint, const Connection *in, const char *side)
 {
     if (endpoint->wire == WIRE_MEMIF) {
-        return g_strdup_printf("memif-%s-%s", side, connection_segment_id(in));
+        char *name = g_strdup_printf("memif-%s-%s", side, connection_segment_id(in));
+        return g_strdelimit(name, "/", '.'); /* a port's name is Pod/interface */
     }
     guint hash = g_str_hash(in->id) & 0xffff;
     return g_strdup_printf("%.10s-%04x", in->service, hash);
@@ -202,6 +203,13 @@ on_nsm_request(Endpoint *endpoint, const Input *input, Actions *actions)
 }
 
 static void
+close_next_link(Endpoint *endpoint, Connection *in, Actions *actions)
+{
+    actions_call(actions, endpoint->enrolment.manager, 0,
+                 nsm_message(MESSAGE_NSM_CLOSE, connection_ref(in)));
+}
+
+static void
 on_close(Endpoint *endpoint, const Input *input, Actions *actions)
 {
     g_autoptr(Connection) in = connection_copy(nsm_message_connection(input->message));
@@ -212,8 +220,7 @@ on_close(Endpoint *endpoint, const Input *input, Actions *actions)
         return;
     }
     if (endpoint->passthrough && link->next != NULL) {
-        actions_call(actions, endpoint->enrolment.manager, 0,
-                     nsm_message(MESSAGE_NSM_CLOSE, connection_ref(in)));
+        close_next_link(endpoint, in, actions);
     }
     if (link->held) {
         actions_hold(actions, HOLD_CONNECTION, -1);
@@ -254,6 +261,8 @@ on_tagged(Endpoint *endpoint, const Input *input, Actions *actions)
         if (link->joined) {
             accept(endpoint, link, link->next, actions);
         } else {
+            close_next_link(endpoint, link->in, actions);
+            g_clear_pointer(&link->next, connection_unref);
             answer_link(link, message_error("%s: %s", endpoint->name, input->error), actions);
         }
     } else {

@@ -344,9 +344,57 @@ step_work(const Task *task)
 }
 
 static void
+remove_port(Forwarder *forwarder, const char *port, Actions *actions)
+{
+    if (port == NULL) {
+        return;
+    }
+    DataPlaneOp *op = actions_dataplane(actions, 0, DATAPLANE_REMOVE);
+    op->owner = forwarder->base.info->pod_key;
+    op->node = forwarder->base.info->node;
+    op->port = actions_string(actions, port);
+}
+
+static void
+remove_ports(Forwarder *forwarder, const Link *link, Actions *actions)
+{
+    remove_port(forwarder, link->client_port, actions);
+    remove_port(forwarder, link->server_port, actions);
+    remove_port(forwarder, link->wired_pod_port, actions);
+}
+
+static void
+close_next(Forwarder *forwarder, const Link *link, Connection *in, Actions *actions)
+{
+    actions_call(actions, actions_string(actions, link->url), 0,
+                 nsm_message(MESSAGE_NSM_CLOSE, connection_ref(in)))
+        ->dial_timeout = forwarder->dial_timeout;
+}
+
+/* What a link has programmed goes, and the next hop is told: a Request that fails after its next
+ * hop has succeeded (connect.Server), or one that leads to another endpoint than before. */
+static void
+unprogram(Forwarder *forwarder, Task *task, Actions *actions)
+{
+    Link *link = task->link;
+    close_next(forwarder, link, task->in, actions);
+    remove_ports(forwarder, link, actions);
+    if (link->programmed) {
+        actions_hold(actions, HOLD_CONNECTION, -1);
+    }
+    link->programmed = false;
+    g_clear_pointer(&link->nse, g_free);
+}
+
+static void
 finish(Forwarder *forwarder, Task *task, Actions *actions)
 {
     Link *link = task->link;
+    if (task->call == 0 && !link->programmed) { /* the caller has given up */
+        unprogram(forwarder, task, actions);
+        end_task(forwarder, task, actions);
+        return;
+    }
     if (!link->programmed) {
         link->programmed = true;
         actions_hold(actions, HOLD_CONNECTION, 1);
@@ -412,6 +460,7 @@ static void
 on_step_done(Forwarder *forwarder, Task *task, const Input *input, Actions *actions)
 {
     if (input->error != NULL) {
+        unprogram(forwarder, task, actions);
         fail(forwarder, task, input->error, actions);
         return;
     }
@@ -448,6 +497,9 @@ on_connected(Forwarder *forwarder, Task *task, const Input *input, Actions *acti
     const NseRecord *nse = g_ptr_array_index(task->candidates, task->next);
     Link *link = task->link;
     task->back = connection_copy(nsm_message_connection(input->message));
+    if (link->programmed && g_strcmp0(link->nse, nse->name) != 0) {
+        unprogram(forwarder, task, actions);
+    }
     if (g_strcmp0(link->nse, nse->name) != 0) {
         g_free(link->nse);
         link->nse = g_strdup(nse->name);
@@ -519,18 +571,6 @@ on_nsm_request(Forwarder *forwarder, const Input *input, Actions *actions)
 }
 
 static void
-remove_port(Forwarder *forwarder, const char *port, Actions *actions)
-{
-    if (port == NULL) {
-        return;
-    }
-    DataPlaneOp *op = actions_dataplane(actions, 0, DATAPLANE_REMOVE);
-    op->owner = forwarder->base.info->pod_key;
-    op->node = forwarder->base.info->node;
-    op->port = actions_string(actions, port);
-}
-
-static void
 on_close(Forwarder *forwarder, const Input *input, Actions *actions)
 {
     g_autoptr(Connection) in = connection_copy(nsm_message_connection(input->message));
@@ -541,12 +581,8 @@ on_close(Forwarder *forwarder, const Input *input, Actions *actions)
         return;
     }
     actions_trace(actions, TRACE_CONNECTION_CLOSED, actions_string(actions, link->id), NULL);
-    actions_call(actions, actions_string(actions, link->url), 0,
-                 nsm_message(MESSAGE_NSM_CLOSE, connection_ref(in)))
-        ->dial_timeout = forwarder->dial_timeout;
-    remove_port(forwarder, link->client_port, actions);
-    remove_port(forwarder, link->server_port, actions);
-    remove_port(forwarder, link->wired_pod_port, actions);
+    close_next(forwarder, link, in, actions);
+    remove_ports(forwarder, link, actions);
     actions_hold(actions, HOLD_CONNECTION, -1);
     g_hash_table_remove(forwarder->links, link->id);
 }

@@ -340,11 +340,27 @@ on_endpoint(Manager *manager, Task *task, const RegistryFound *answer_message, n
     }
 }
 
+/* The caller has given up on a first Request that has just succeeded: connect.Server closes what it
+ * opened when the Request fails further up. */
+static void
+undo(Manager *manager, Task *task, const NseRecord *forwarder, nsec_t now, Actions *actions)
+{
+    actions_call(actions, actions_string(actions, forwarder->url), 0,
+                 nsm_message(MESSAGE_NSM_CLOSE, connection_ref(task->in)))
+        ->dial_timeout = manager->dial_timeout;
+    forget_forwarder(task->link);
+    end_task(manager, task, now, actions);
+}
+
 static void
 on_connected(Manager *manager, Task *task, const Input *input, Actions *actions)
 {
     const NseRecord *forwarder = g_ptr_array_index(task->candidates, task->next);
     Link *link = task->link;
+    if (task->call == 0 && link->last == NULL) {
+        undo(manager, task, forwarder, input->now, actions);
+        return;
+    }
     if (link->forwarder == NULL) {
         actions_trace(actions, TRACE_FORWARDER_CHOSEN, actions_string(actions, link->id),
                       actions_string(actions, forwarder->name));

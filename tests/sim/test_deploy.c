@@ -106,8 +106,7 @@ run_all(Deploy *deploy)
 static Outcome *
 outcome_of(Deploy *deploy)
 {
-    return outcome_collect(deploy->world, deploy->scenario, deploy->chains, deploy->timeline, 1,
-                           0);
+    return outcome_collect(deploy->world, deploy->scenario, deploy->chains, deploy->timeline, 1, 0);
 }
 
 /* The n-th mark of a kind about a subject (NULL: any); NULL when there are fewer. */
@@ -132,11 +131,10 @@ tell(const Deploy *deploy, nsec_t until)
     for (guint i = 0; i < deploy->marks->len; i++) {
         const Mark *mark = g_ptr_array_index(deploy->marks, i);
         if (mark->at < until) {
-            g_string_append_printf(text,
-                                   "%" G_GINT64_FORMAT " %s %s %s %s %s %" G_GINT64_FORMAT "\n",
-                                   mark->at, mark->component, mark->process,
-                                   trace_mark_name(mark->mark), mark->subject,
-                                   mark->detail != NULL ? mark->detail : "-", mark->value);
+            g_string_append_printf(
+                text, "%" G_GINT64_FORMAT " %s %s %s %s %s %" G_GINT64_FORMAT "\n", mark->at,
+                mark->component, mark->process, trace_mark_name(mark->mark), mark->subject,
+                mark->detail != NULL ? mark->detail : "-", mark->value);
         }
     }
     return g_string_free(text, false);
@@ -155,19 +153,23 @@ typedef struct ChainSpec {
     bool memif_client;
     const char *payload;         /* "ETHERNET" or "IP" */
     const char *request_timeout; /* of the client */
-    bool init;           /* an init container makes the first Request */
+    bool init;                   /* an init container makes the first Request */
     /* what is broken; 0 or NULL: nothing */
-    guint missing;       /* the selector of this link leads to nobody (1: the first) */
-    bool no_service;     /* the NetworkService is not there */
-    const char *cpu;     /* request of the server */
-    bool loop;           /* the last pass-through leads back to the first */
+    guint missing;   /* the selector of this link leads to nobody (1: the first) */
+    bool no_service; /* the NetworkService is not there */
+    const char *cpu; /* request of the server */
+    bool loop;       /* the last pass-through leads back to the first */
 } ChainSpec;
 
 static ChainSpec
 chain_spec(guint n_passes)
 {
-    ChainSpec spec = {.client = {"client", NULL}, .server = {"server", NULL}, .payload = "ETHERNET",
-                      .request_timeout = "15s", .init = true, .cpu = "100m"};
+    ChainSpec spec = {.client = {"client", NULL},
+                      .server = {"server", NULL},
+                      .payload = "ETHERNET",
+                      .request_timeout = "15s",
+                      .init = true,
+                      .cpu = "100m"};
     spec.n_passes = n_passes;
     for (guint i = 0; i < n_passes; i++) {
         g_snprintf(spec.passes[i].name, sizeof spec.passes[i].name, "p%u", i + 1);
@@ -237,10 +239,9 @@ static void
 append_endpoints(GString *text, const ChainSpec *spec)
 {
     for (guint i = 0; i < spec->n_passes; i++) {
-        g_autofree char *env =
-            g_strdup_printf("    - {name: NSM_SERVICE_NAME, value: chain}\n"
-                            "    - {name: NSM_LABELS, value: \"app:%s\"}\n",
-                            spec->passes[i].name);
+        g_autofree char *env = g_strdup_printf("    - {name: NSM_SERVICE_NAME, value: chain}\n"
+                                               "    - {name: NSM_LABELS, value: \"app:%s\"}\n",
+                                               spec->passes[i].name);
         append_pod_head(text, &spec->passes[i]);
         g_string_append(text, "  containers:\n");
         append_container(text, "nse", "cmd-nse-firewall-vpp", "150m", env);
@@ -257,10 +258,10 @@ append_endpoints(GString *text, const ChainSpec *spec)
 static void
 append_client(GString *text, const ChainSpec *spec)
 {
-    g_autofree char *env = g_strdup_printf(
-        "    - {name: NSM_NETWORK_SERVICES, value: \"%s://chain/nsm-1\"}\n"
-        "    - {name: NSM_REQUEST_TIMEOUT, value: %s}\n",
-        spec->memif_client ? "memif" : "kernel", spec->request_timeout);
+    g_autofree char *env =
+        g_strdup_printf("    - {name: NSM_NETWORK_SERVICES, value: \"%s://chain/nsm-1\"}\n"
+                        "    - {name: NSM_REQUEST_TIMEOUT, value: %s}\n",
+                        spec->memif_client ? "memif" : "kernel", spec->request_timeout);
     append_pod_head(text, &spec->client);
     if (spec->init) {
         g_string_append(text, "  initContainers:\n");
@@ -270,8 +271,9 @@ append_client(GString *text, const ChainSpec *spec)
     append_container(text, "nsc", "cmd-nsc", "100m", env);
 }
 
-/* Writes NAME.yaml, a scenario of `n_nodes` nodes node-1, node-2, ...: the endpoints are submitted at 80 s,
- * the client at 120 s, `more` (a manifest's text, or NULL) at `more_at`.  Returns its path. */
+/* Writes NAME.yaml, a scenario of `n_nodes` nodes node-1, node-2, ...: the endpoints are submitted
+ * at 80 s, the client at 120 s, `more` (a manifest's text, or NULL) at `more_at`.  Returns its
+ * path. */
 static char *
 write_chain(const char *name, const ChainSpec *spec, guint n_nodes, const char *more,
             const char *more_at)
@@ -427,8 +429,8 @@ START_TEST(a_client_is_ready_only_after_its_request_and_the_request_after_the_re
     run_all(deploy);
     const Mark *request = find_mark(deploy, TRACE_REQUEST_DONE, NULL, 0);
     ck_assert_ptr_nonnull(request);
-    g_autoptr(GPtrArray) keys = object_pod_keys(
-        ((const Chain *)g_ptr_array_index(deploy->chains->chains, 0))->client);
+    g_autoptr(GPtrArray) keys =
+        object_pod_keys(((const Chain *)g_ptr_array_index(deploy->chains->chains, 0))->client);
     const Mark *ready = find_mark(deploy, TRACE_POD_READY, g_ptr_array_index(keys, 0), 0);
     ck_assert_ptr_nonnull(ready);
     ck_assert_int_gt(ready->at, request->at);
@@ -449,11 +451,13 @@ START_TEST(the_stages_of_every_pod_follow_each_other)
     for (guint i = 0; i < pods->len; i++) {
         const PodTimes *pod = g_ptr_array_index(pods, i);
         const nsec_t stages[] = {pod->created, pod->scheduled, pod->volumes,
-                                 pod->sandbox, pod->started,   pod->initialized, pod->ready};
+                                 pod->sandbox, pod->started,   pod->ready};
         for (guint k = 1; k < G_N_ELEMENTS(stages); k++) {
             ck_assert_msg(stages[k] != NSEC_NEVER, "%s never came to stage %u", pod->key, k);
             ck_assert_msg(stages[k] >= stages[k - 1], "%s: stage %u is early", pod->key, k);
         }
+        ck_assert_int_ge(pod->initialized, pod->scheduled);
+        ck_assert_int_le(pod->initialized, pod->ready);
     }
 }
 END_TEST
@@ -470,8 +474,7 @@ count_step(Machine *machine, const Input *input, Actions *actions)
 {
     if (input->kind == INPUT_REQUEST) {
         MessageType type = input->message->type;
-        counted.n_finds +=
-            type == MESSAGE_REGISTRY_FIND_NS || type == MESSAGE_REGISTRY_FIND_NSE;
+        counted.n_finds += type == MESSAGE_REGISTRY_FIND_NS || type == MESSAGE_REGISTRY_FIND_NSE;
         counted.n_registers += type == MESSAGE_REGISTRY_REGISTER;
     }
     counted.class->step(machine, input, actions);
@@ -734,8 +737,7 @@ check_same_series(const Study *a, const Study *b)
         const MetricSeries *other = g_ptr_array_index(b->series, i);
         ck_assert_str_eq(one->metric, other->metric);
         ck_assert_uint_eq(one->values->len, other->values->len);
-        ck_assert_mem_eq(one->values->data, other->values->data,
-                         one->values->len * sizeof(double));
+        ck_assert_mem_eq(one->values->data, other->values->data, one->values->len * sizeof(double));
     }
 }
 
@@ -845,7 +847,14 @@ END_TEST
 
 /* ---- random clusters ---- */
 
-typedef enum Fault { FAULT_NONE, FAULT_SELECTOR, FAULT_SERVICE, FAULT_CPU, FAULT_LOOP, N_FAULTS } Fault;
+typedef enum Fault {
+    FAULT_NONE,
+    FAULT_SELECTOR,
+    FAULT_SERVICE,
+    FAULT_CPU,
+    FAULT_LOOP,
+    N_FAULTS
+} Fault;
 
 static guint
 below(RandomStream *random, guint n)
@@ -980,9 +989,8 @@ deploy_suite(void)
     Suite *suite = suite_create("deploy");
     int n = G_N_ELEMENTS(testbeds);
     TCase *chains = new_case(suite, "chains");
-    tcase_add_loop_test(chains,
-                        every_v_wire_of_the_testbeds_chains_is_in_place_in_the_declared_order, 0,
-                        n);
+    tcase_add_loop_test(
+        chains, every_v_wire_of_the_testbeds_chains_is_in_place_in_the_declared_order, 0, n);
     tcase_add_loop_test(chains, frames_find_their_way_back, 0, n);
     tcase_add_loop_test(chains, downstream_interfaces_are_programmed_before_upstream_ones, 0, n);
     tcase_add_loop_test(
@@ -998,9 +1006,9 @@ deploy_suite(void)
 
     TCase *resources = new_case(suite, "resources");
     tcase_add_loop_test(resources, a_settled_cluster_gains_neither_processes_nor_calls, 0, n);
-    tcase_add_loop_test(
-        resources, every_container_of_every_pod_is_one_process_and_init_containers_have_ended, 0,
-        n);
+    tcase_add_loop_test(resources,
+                        every_container_of_every_pod_is_one_process_and_init_containers_have_ended,
+                        0, n);
     tcase_add_loop_test(resources,
                         every_container_uses_cpu_within_its_limit_and_the_memory_it_holds, 0, n);
     tcase_add_test(resources, managers_and_forwarders_hold_memory_for_the_connections_of_a_chain);
@@ -1017,9 +1025,8 @@ deploy_suite(void)
     tcase_add_test(restarts, a_container_that_crashes_is_restarted_with_the_kubelets_back_off);
 
     TCase *clusters = new_case(suite, "random clusters");
-    tcase_add_loop_test(clusters,
-                        random_clusters_end_with_a_walk_that_matches_or_a_stated_problem, 0,
-                        N_RANDOM);
+    tcase_add_loop_test(clusters, random_clusters_end_with_a_walk_that_matches_or_a_stated_problem,
+                        0, N_RANDOM);
     tcase_add_loop_test(clusters, memif_clients_of_random_clusters_are_connected_too, 0, 20);
     tcase_add_test(clusters, the_random_clusters_are_of_every_kind);
     return suite;
