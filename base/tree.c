@@ -192,10 +192,17 @@ tree_steal(TreeNode *mapping, const char *key)
     if (!find_key(mapping, key, &position)) {
         return NULL;
     }
-    g_clear_pointer(&mapping->index, g_hash_table_unref);
+    bool is_last = position + 1 == mapping->keys->len;
+    if (is_last && mapping->index != NULL) {
+        g_hash_table_remove(mapping->index, key);
+    } else {
+        g_clear_pointer(&mapping->index, g_hash_table_unref);
+    }
     TreeNode *value = g_ptr_array_steal_index(mapping->items, position);
     g_ptr_array_remove_index(mapping->keys, position);
-    index_rebuild(mapping);
+    if (!is_last) {
+        index_rebuild(mapping);
+    }
     return value;
 }
 
@@ -204,6 +211,24 @@ tree_remove(TreeNode *mapping, const char *key)
 {
     g_autoptr(TreeNode) value = tree_steal(mapping, key);
     return value != NULL;
+}
+
+void
+tree_remove_all(TreeNode *mapping, GHashTable *keys)
+{
+    g_assert(mapping->kind == TREE_MAPPING);
+    g_autoptr(GPtrArray) old_items = g_steal_pointer(&mapping->items);
+    g_autoptr(GPtrArray) old_keys = g_steal_pointer(&mapping->keys);
+    g_clear_pointer(&mapping->index, g_hash_table_unref);
+    mapping->items = g_ptr_array_new_with_free_func((GDestroyNotify)tree_free);
+    mapping->keys = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < old_keys->len; i++) {
+        if (!g_hash_table_contains(keys, old_keys->pdata[i])) {
+            g_ptr_array_add(mapping->items, g_steal_pointer(&old_items->pdata[i]));
+            g_ptr_array_add(mapping->keys, g_steal_pointer(&old_keys->pdata[i]));
+        }
+    }
+    index_rebuild(mapping);
 }
 
 /* ------ sequences ------ */
@@ -614,6 +639,8 @@ nearest(const char *key, const char *const *allowed)
     return best;
 }
 
+#define MAX_LISTED 24 /* more names than this help nobody */
+
 bool
 tree_check_keys(const TreeNode *mapping, const char *const *allowed, const char *what,
                 GError **error)
@@ -629,6 +656,10 @@ tree_check_keys(const TreeNode *mapping, const char *const *allowed, const char 
             return tree_error_mark(error, mark, VWIRE_ERROR_PARSE,
                                    "unknown field \"%s\" in %s; did you mean \"%s\"?", key, what,
                                    near);
+        }
+        if (g_strv_length((char **)allowed) > MAX_LISTED) {
+            return tree_error_mark(error, mark, VWIRE_ERROR_PARSE, "unknown field \"%s\" in %s",
+                                   key, what);
         }
         g_autofree char *list = g_strjoinv(", ", (char **)allowed);
         return tree_error_mark(error, mark, VWIRE_ERROR_PARSE,

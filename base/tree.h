@@ -77,6 +77,7 @@ TreeNode *tree_get(const TreeNode *node, const char *key);
 TreeNode *tree_get_path(const TreeNode *node, ...) G_GNUC_NULL_TERMINATED;
 void tree_set(TreeNode *mapping, const char *key, TreeNode *take);
 bool tree_remove(TreeNode *mapping, const char *key);
+void tree_remove_all(TreeNode *mapping, GHashTable *keys); /* a set of char *; in one pass */
 TreeNode *tree_steal(TreeNode *mapping, const char *key);
 
 /* Sequences; for mappings `tree_item` answers the value and `tree_key` the key at an index.

@@ -194,12 +194,62 @@ same_item(const TreeNode *a, const TreeNode *b, char **keys)
     return true;
 }
 
-static TreeNode *
-take_item(TreeNode *sequence, const TreeNode *like, char **keys)
+/* A list while it is merged, with its items' places by their first key.  What is taken out leaves
+ * a NULL behind until the end, so that places hold. */
+typedef struct Bag {
+    TreeNode *sequence;
+    GHashTable *places; /* text to GArray of guint */
+} Bag;
+
+static void
+bag_note(Bag *bag, guint place, const char *key)
 {
+    const char *text = tree_text(tree_get(bag->sequence->items->pdata[place], key));
+    if (text == NULL) {
+        return;
+    }
+    GArray *places = g_hash_table_lookup(bag->places, text);
+    if (places == NULL) {
+        places = g_array_new(FALSE, FALSE, sizeof(guint));
+        g_hash_table_insert(bag->places, g_strdup(text), places);
+    }
+    g_array_append_val(places, place);
+}
+
+static void
+bag_init(Bag *bag, TreeNode *sequence, const char *key)
+{
+    bag->sequence = sequence;
+    bag->places =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
     for (guint i = 0; i < tree_size(sequence); i++) {
-        if (same_item(tree_item(sequence, i), like, keys)) {
-            return g_ptr_array_steal_index(sequence->items, i);
+        bag_note(bag, i, key);
+    }
+}
+
+static void
+bag_clear(Bag *bag)
+{
+    g_clear_pointer(&bag->places, g_hash_table_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bag, bag_clear)
+
+static void
+bag_add(Bag *bag, TreeNode *take, const char *key)
+{
+    tree_append(bag->sequence, take);
+    bag_note(bag, tree_size(bag->sequence) - 1, key);
+}
+
+static TreeNode *
+bag_take(Bag *bag, const TreeNode *like, char **keys)
+{
+    const GArray *places = g_hash_table_lookup(bag->places, tree_text(tree_get(like, keys[0])));
+    for (guint i = 0; places != NULL && i < places->len; i++) {
+        gpointer *slot = &bag->sequence->items->pdata[g_array_index(places, guint, i)];
+        if (*slot != NULL && same_item(*slot, like, keys)) {
+            return g_steal_pointer(slot);
         }
     }
     return NULL;
@@ -207,7 +257,7 @@ take_item(TreeNode *sequence, const TreeNode *like, char **keys)
 
 /* Merges one item of a patch; the result goes to the end of `front`. */
 static bool
-merge_item(TreeNode *front, TreeNode *target, const TreeNode *item, const Rule *rule, char **keys,
+merge_item(Bag *front, Bag *target, const TreeNode *item, const Rule *rule, char **keys,
            GError **error)
 {
     Directive directive = DIRECTIVE_MERGE;
@@ -220,9 +270,9 @@ merge_item(TreeNode *front, TreeNode *target, const TreeNode *item, const Rule *
                           "found an item of %s without %s; expected it, as items are merged by it",
                           rule->field, keys[0]);
     }
-    g_autoptr(TreeNode) old = take_item(front, item, keys);
+    g_autoptr(TreeNode) old = bag_take(front, item, keys);
     if (old == NULL) {
-        old = take_item(target, item, keys);
+        old = bag_take(target, item, keys);
     }
     if (directive == DIRECTIVE_DELETE) {
         return true;
@@ -234,46 +284,66 @@ merge_item(TreeNode *front, TreeNode *target, const TreeNode *item, const Rule *
         merged = g_steal_pointer(&old);
     }
     if (merged != NULL) {
-        tree_append(front, merged);
+        bag_add(front, merged, keys[0]);
     }
     return merged != NULL;
 }
 
-static bool
-contains_scalar(const TreeNode *sequence, const TreeNode *value)
+/* Appends what `from` still has to `to`, a list whose gaps are closed. */
+static void
+append_rest(TreeNode *to, TreeNode *from)
 {
-    for (guint i = 0; i < tree_size(sequence); i++) {
-        if (same_scalar(tree_item(sequence, i), value)) {
-            return true;
+    for (guint i = 0; i < tree_size(from); i++) {
+        if (from->items->pdata[i] != NULL) {
+            tree_append(to, g_steal_pointer(&from->items->pdata[i]));
         }
     }
-    return false;
 }
 
 static void
-append_rest(TreeNode *front, TreeNode *target)
+append_new_values(TreeNode *to, const TreeNode *from, GHashTable *seen)
 {
-    for (guint i = 0; i < tree_size(target); i++) {
-        tree_append(front, g_steal_pointer(&target->items->pdata[i]));
-    }
-    if (target != NULL && target->items != NULL) {
-        g_ptr_array_set_size(target->items, 0);
+    for (guint i = 0; i < tree_size(from); i++) {
+        const TreeNode *item = tree_item(from, i);
+        const char *text = tree_text(item);
+        if (text == NULL || g_hash_table_add(seen, (char *)text)) {
+            tree_append(to, tree_copy(item));
+        }
     }
 }
 
-static void
-merge_plain_values(TreeNode *front, TreeNode *target, const TreeNode *patch)
+/* Lists of plain values: the patch's, then the target's others. */
+static TreeNode *
+merge_plain_values(const TreeNode *target, const TreeNode *patch)
 {
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    TreeNode *merged = tree_new_sequence();
+    append_new_values(merged, patch, seen);
+    append_new_values(merged, target, seen);
+    return merged;
+}
+
+/* Lists of mappings: those that the patch names, in its order, then the target's others. */
+static TreeNode *
+merge_items(TreeNode *target, const TreeNode *patch, const Rule *rule, GError **error)
+{
+    g_auto(GStrv) keys = g_strsplit(rule->keys, ",", -1);
+    g_autoptr(TreeNode) front = tree_new_sequence();
+    g_auto(Bag) front_bag = {0};
+    g_auto(Bag) target_bag = {0};
+    bag_init(&front_bag, front, keys[0]);
+    bag_init(&target_bag, target, keys[0]);
     for (guint i = 0; i < tree_size(patch); i++) {
-        if (!contains_scalar(front, tree_item(patch, i))) {
-            tree_append(front, tree_copy(tree_item(patch, i)));
+        const TreeNode *item = tree_item(patch, i);
+        bool only_directive = g_strcmp0(tree_text(tree_get(item, "$patch")), "replace") == 0;
+        if (!only_directive && !merge_item(&front_bag, &target_bag, item, rule, keys, error)) {
+            return NULL;
         }
     }
-    for (guint i = 0; i < tree_size(target); i++) {
-        if (!contains_scalar(front, tree_item(target, i))) {
-            tree_append(front, tree_copy(tree_item(target, i)));
-        }
-    }
+    TreeNode *merged = tree_new_sequence();
+    append_rest(merged, front);
+    append_rest(merged, target);
+    return merged;
 }
 
 /* The directive of a list as a whole: an item that says replace, or that says delete alone. */
@@ -309,23 +379,13 @@ merge_list(TreeNode *parent, const char *key, const TreeNode *patch, const Rule 
         return true;
     }
     g_autoptr(TreeNode) target = list == DIRECTIVE_REPLACE ? NULL : tree_steal(parent, key);
-    g_autoptr(TreeNode) front = tree_new_sequence();
-    tree_set_mark(front, target != NULL && !tree_is_null(target) ? target : patch);
-    g_auto(GStrv) keys = g_strsplit(rule->keys, ",", -1);
-    if (keys[0] == NULL) {
-        merge_plain_values(front, target, patch);
+    TreeNode *merged = *rule->keys == '\0' ? merge_plain_values(target, patch)
+                                           : merge_items(target, patch, rule, error);
+    if (merged == NULL) {
+        return false;
     }
-    for (guint i = 0; keys[0] != NULL && i < tree_size(patch); i++) {
-        const TreeNode *item = tree_item(patch, i);
-        bool only_directive = g_strcmp0(tree_text(tree_get(item, "$patch")), "replace") == 0;
-        if (!only_directive && !merge_item(front, target, item, rule, keys, error)) {
-            return false;
-        }
-    }
-    if (keys[0] != NULL) {
-        append_rest(front, target);
-    }
-    tree_set(parent, key, g_steal_pointer(&front));
+    tree_set_mark(merged, target != NULL && !tree_is_null(target) ? target : patch);
+    tree_set(parent, key, merged);
     return true;
 }
 
@@ -371,10 +431,6 @@ static bool
 merge_value(TreeNode *parent, const char *key, const TreeNode *patch, const char *type,
             GError **error)
 {
-    if (tree_is_null(patch)) {
-        tree_remove(parent, key);
-        return true;
-    }
     Rule rule = find_rule(type, key);
     if (!check_fit(tree_get(parent, key), patch, type, error)) {
         return false;
@@ -389,16 +445,32 @@ merge_value(TreeNode *parent, const char *key, const TreeNode *patch, const char
     return true;
 }
 
-/* `$retainKeys`: whatever the patch does not list goes. */
+/* `$retainKeys`: notes whatever the patch does not list. */
 static void
-retain_keys(TreeNode *target, const TreeNode *retained)
+doom_others(const TreeNode *target, const TreeNode *retained, GHashTable *doomed)
 {
-    for (guint i = tree_size(target); i-- > 0;) {
-        g_autoptr(TreeNode) key = tree_new_string(tree_key(target, i));
-        if (!contains_scalar(retained, key)) {
-            tree_remove(target, key->text);
+    g_autoptr(GHashTable) kept = g_hash_table_new(g_str_hash, g_str_equal);
+    for (guint i = 0; i < tree_size(retained); i++) {
+        if (tree_text(tree_item(retained, i)) != NULL) {
+            g_hash_table_add(kept, tree_item(retained, i)->text);
         }
     }
+    for (guint i = 0; i < tree_size(target); i++) {
+        if (!g_hash_table_contains(kept, tree_key(target, i))) {
+            g_hash_table_add(doomed, g_strdup(tree_key(target, i)));
+        }
+    }
+}
+
+static bool
+contains_scalar(const TreeNode *sequence, const TreeNode *value)
+{
+    for (guint i = 0; i < tree_size(sequence); i++) {
+        if (same_scalar(tree_item(sequence, i), value)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void
@@ -412,22 +484,40 @@ delete_values(TreeNode *target, const char *field, const TreeNode *values)
     }
 }
 
+/* One pair of a patch.  Keys that must go are noted in `doomed`. */
+static bool
+merge_pair(TreeNode *target, const char *key, const TreeNode *value, const char *type,
+           GHashTable *doomed, GError **error)
+{
+    if (strcmp(key, "$patch") == 0 || g_str_has_prefix(key, ELEMENT_ORDER)) {
+        return true;
+    }
+    if (strcmp(key, RETAIN) == 0) {
+        doom_others(target, value, doomed);
+        return true;
+    }
+    if (g_str_has_prefix(key, PRIMITIVE_DELETE)) {
+        delete_values(target, key + strlen(PRIMITIVE_DELETE), value);
+        return true;
+    }
+    if (tree_is_null(value)) {
+        g_hash_table_add(doomed, g_strdup(key));
+        return true;
+    }
+    return merge_value(target, key, value, type, error);
+}
+
 static bool
 merge_mapping(TreeNode *target, const TreeNode *patch, const char *type, GError **error)
 {
+    g_autoptr(GHashTable) doomed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; i < tree_size(patch); i++) {
-        const char *key = tree_key(patch, i);
-        const TreeNode *value = tree_item(patch, i);
-        if (strcmp(key, "$patch") == 0 || g_str_has_prefix(key, ELEMENT_ORDER)) {
-            continue;
-        }
-        if (strcmp(key, RETAIN) == 0) {
-            retain_keys(target, value);
-        } else if (g_str_has_prefix(key, PRIMITIVE_DELETE)) {
-            delete_values(target, key + strlen(PRIMITIVE_DELETE), value);
-        } else if (!merge_value(target, key, value, type, error)) {
+        if (!merge_pair(target, tree_key(patch, i), tree_item(patch, i), type, doomed, error)) {
             return false;
         }
+    }
+    if (g_hash_table_size(doomed) > 0) {
+        tree_remove_all(target, doomed);
     }
     return true;
 }

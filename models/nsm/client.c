@@ -10,6 +10,7 @@
 #define RETRY (200 * NSEC_PER_MSEC)         /* common/retry: interval */
 #define REQUEST_TIMEOUT (15 * NSEC_PER_SEC) /* NSM_REQUEST_TIMEOUT */
 #define DIAL_TIMEOUT (5 * NSEC_PER_SEC)     /* NSM_DIAL_TIMEOUT */
+#define CLOSE_TIMEOUT (15 * NSEC_PER_SEC)   /* of the Close on SIGTERM */
 #define RECONNECT_FIRST NSEC_PER_SEC        /* grpc back-off: 1 s * 1.6^n, at most 120 s */
 #define RECONNECT_MAX (120 * NSEC_PER_SEC)
 
@@ -18,7 +19,8 @@
     X(MONITOR)                                                                                     \
     X(REQUEST)                                                                                     \
     X(PAUSE) /* between two tries */                                                               \
-    X(DONE)  /* all URLs are connected; refreshes go on */
+    X(DONE)  /* all URLs are connected; refreshes go on */                                         \
+    X(CLOSING)
 
 typedef enum ClientState {
 #define X(name) STATE_##name,
@@ -27,7 +29,7 @@ typedef enum ClientState {
 } ClientState;
 
 /* Tags: kind in the low bits, index of the URL above. */
-enum { TAG_MONITOR = 1, TAG_REQUEST, TAG_PAUSE, TAG_REFRESH, TAG_BITS = 3 };
+enum { TAG_MONITOR = 1, TAG_REQUEST, TAG_PAUSE, TAG_REFRESH, TAG_CLOSE, TAG_BITS = 3 };
 
 typedef struct Client {
     Machine base;
@@ -42,6 +44,7 @@ typedef struct Client {
     ClientState state;
     guint current;            /* URL being connected */
     Connection **connections; /* by URL; NULL: none known */
+    guint n_closing;          /* Closes that are not answered yet */
     guint n_connected;        /* URLs whose Request has succeeded: the first so many */
     nsec_t reconnect;         /* next pause while the manager cannot be reached */
 } Client;
@@ -239,10 +242,37 @@ on_requested(Client *client, guint i, const Input *input, Actions *actions)
     }
 }
 
+/* SIGTERM: every connection is closed before the process ends (FACTS 1.11). */
+static void
+on_stop(Client *client, Actions *actions)
+{
+    if (client->init || client->n_connected == 0) {
+        actions_exit(actions, 0);
+        return;
+    }
+    client->state = STATE_CLOSING;
+    for (guint i = 0; i < client->n_connected; i++) {
+        Connection *connection = connection_copy(client->connections[i]);
+        connection->index = 0;
+        Action *call = actions_call(actions, client->manager, tag_of(TAG_CLOSE, i),
+                                    nsm_message(MESSAGE_NSM_CLOSE, connection));
+        call->timeout = CLOSE_TIMEOUT;
+        call->dial_timeout = client->dial_timeout;
+        client->n_closing++;
+    }
+}
+
 static void
 on_tagged(Client *client, const Input *input, Actions *actions)
 {
     guint i = (guint)(input->tag >> TAG_BITS);
+    bool closed = (input->tag & ((1 << TAG_BITS) - 1)) == TAG_CLOSE;
+    if (client->state == STATE_CLOSING) {
+        if (closed && --client->n_closing == 0) {
+            actions_exit(actions, 0);
+        }
+        return;
+    }
     switch (input->tag & ((1 << TAG_BITS) - 1)) {
     case TAG_MONITOR:
         on_monitored(client, input, actions);
@@ -284,7 +314,7 @@ step(Machine *machine, const Input *input, Actions *actions)
         actions_reply(actions, input->call, message_ok());
         break;
     case INPUT_STOP:
-        actions_exit(actions, 0);
+        on_stop(client, actions);
         break;
     default:
         break;
