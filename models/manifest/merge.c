@@ -526,6 +526,7 @@ bool
 merge_strategic(TreeNode *target, const TreeNode *patch, bool *deleted, GError **error)
 {
     Directive directive = DIRECTIVE_MERGE;
+    const char *type = root_type(target);
     if (!tree_expect(patch, TREE_MAPPING, "patch", error) ||
         !read_directive(patch, &directive, error)) {
         return false;
@@ -537,5 +538,5 @@ merge_strategic(TreeNode *target, const TreeNode *patch, bool *deleted, GError *
             tree_remove(target, key);
         }
     }
-    return *deleted || merge_mapping(target, patch, root_type(target), error);
+    return *deleted || merge_mapping(target, patch, type, error);
 }

@@ -52,7 +52,7 @@ START_TEST(the_client_asks_for_an_existing_connection_before_it_requests)
     ck_assert_str_eq(did(), "spire-fetch at " AGENT);
     reply(SVID_TAG, svid());
     ck_assert_str_eq(did(), "nsm-monitor at " SOCKET);
-    ck_assert_str_eq(connection_of(only(ACTION_CALL))->id, "client-0");
+    ck_assert_str_eq(connection_of(only(ACTION_CALL))->id, "ns/pod-0");
     reply(only(ACTION_CALL)->tag, message_ok());
     ck_assert_str_eq(did(), "nsm-request at " SOCKET);
 }
@@ -62,7 +62,7 @@ START_TEST(the_request_says_what_the_url_says)
 {
     requesting(ENV);
     const Connection *out = connection_of(only(ACTION_CALL));
-    ck_assert_str_eq(out->id, "client-0");
+    ck_assert_str_eq(out->id, "ns/pod-0");
     ck_assert_str_eq(out->service, "svc");
     ck_assert_int_eq(out->mechanism, WIRE_KERNEL);
     ck_assert_str_eq(out->client.pod, "ns/pod");
@@ -261,10 +261,10 @@ END_TEST
 START_TEST(urls_are_connected_one_after_the_other)
 {
     begun(client_init_new, NAMED URLS("kernel://a/i-1,memif://b"));
-    ck_assert_str_eq(connection_of(call_of(MESSAGE_NSM_REQUEST))->id, "client-0");
+    ck_assert_str_eq(connection_of(call_of(MESSAGE_NSM_REQUEST))->id, "ns/pod-0");
     agree(NSM_TOKEN_LIFETIME);
     const Connection *next = connection_of(call_of(MESSAGE_NSM_REQUEST));
-    ck_assert_str_eq(next->id, "client-1");
+    ck_assert_str_eq(next->id, "ns/pod-1");
     ck_assert_str_eq(next->service, "b");
     ck_assert_str_eq(next->client.interface, "nsm-2");
     agree(NSM_TOKEN_LIFETIME);
@@ -275,7 +275,7 @@ END_TEST
 START_TEST(the_client_takes_over_the_init_containers_connection)
 {
     begun(client_new, ENV);
-    Connection *known = client_connection("client-0", "svc");
+    Connection *known = client_connection("ns/pod-0", "svc");
     connection_advance(known, "nsmgr", subject.now, NSM_TOKEN_LIFETIME);
     connection_advance(known, "fwd", subject.now, NSM_TOKEN_LIFETIME);
     known->index = 1;
@@ -336,7 +336,7 @@ START_TEST(two_connections_are_refreshed_each_for_itself)
     ck_assert_str_eq(did(), "timer 1m");
     ck_assert_uint_ne(only(ACTION_TIMER)->tag, first);
     fire(first);
-    ck_assert_str_eq(connection_of(call_of(MESSAGE_NSM_REQUEST))->id, "client-0");
+    ck_assert_str_eq(connection_of(call_of(MESSAGE_NSM_REQUEST))->id, "ns/pod-0");
 }
 END_TEST
 

@@ -190,6 +190,43 @@ START_TEST(the_default_service_is_icmp_responder)
 }
 END_TEST
 
+START_TEST(it_registers_its_own_services_before_itself)
+{
+    g_autoptr(Object) first = network_service_object("a", "ETHERNET");
+    g_autoptr(Object) second = network_service_object("b", "IP");
+    g_autoptr(GPtrArray) services = g_ptr_array_new();
+    g_ptr_array_add(services, first);
+    g_ptr_array_add(services, second);
+    subject.info.own_services = services;
+    make_machine(endpoint_new, LAST, LAST_ENV);
+    start();
+    reply(SVID_TAG, svid());
+    const Action *call = call_of(MESSAGE_REGISTRY_REGISTER_NS);
+    ck_assert_ptr_eq(((const RegistryService *)call->message)->object, first);
+    failure(call->tag, FAILURE_REFUSED);
+    ck_assert_str_eq(did(), "timer 200ms");
+    fire(only(ACTION_TIMER)->tag);
+    reply(call_of(MESSAGE_REGISTRY_REGISTER_NS)->tag, message_ok());
+    call = call_of(MESSAGE_REGISTRY_REGISTER_NS);
+    ck_assert_ptr_eq(((const RegistryService *)call->message)->object, second);
+    reply(call->tag, message_ok());
+    registered();
+    ck_assert_str_eq(did(), "timer 40s");
+    fire(only(ACTION_TIMER)->tag); /* a refresh is of the endpoint alone */
+    call_of(MESSAGE_REGISTRY_REGISTER);
+}
+END_TEST
+
+START_TEST(a_service_of_its_own_has_no_matches)
+{
+    g_autoptr(Object) own = network_service_object("a", "IP");
+    ck_assert_int_eq(own->kind, OBJECT_NETWORK_SERVICE);
+    ck_assert_str_eq(own->name, "a");
+    ck_assert_str_eq(own->network_service->payload, "IP");
+    ck_assert_uint_eq(own->network_service->n_matches, 0);
+}
+END_TEST
+
 /* ---- the last endpoint ---- */
 
 START_TEST(the_last_endpoint_answers_at_once_with_a_pair_of_addresses)
@@ -295,18 +332,6 @@ START_TEST(an_address_comes_back_when_the_previous_token_expires)
     ck_assert_int_eq(subject.connections, 0);
     ask(2, forwarded("d", "nse-1"));
     accepted(2);
-}
-END_TEST
-
-/* BUG: NSM_REGISTER_SERVICE (true by default for cmd-nse-icmp-responder, FACTS 2.7) is not read:
- * the endpoint never registers its network service, 1 to 3 registry tokens (FACTS 1.9). */
-START_TEST(an_endpoint_registers_its_service_unless_told_not_to)
-{
-    make_machine(endpoint_new, LAST, LAST_ENV);
-    start();
-    reply(SVID_TAG, svid());
-    ck_assert_str_eq(message_type_name(action_at(ACTION_CALL, 0)->message->type),
-                     "registry-register-ns");
 }
 END_TEST
 
@@ -469,6 +494,8 @@ START_TEST(a_join_that_fails_fails_the_request)
     worked(only(ACTION_WORK)->tag);
     programmed(only(ACTION_DATAPLANE)->tag, "cross-connect: no such interface");
     assert_error(1, "fw-1: cross-connect: no such interface");
+    call_of(MESSAGE_NSM_CLOSE); /* what has been opened is closed */
+    ck_assert_int_eq(subject.connections, 0);
 }
 END_TEST
 
@@ -552,6 +579,8 @@ main(void)
         services_and_labels_come_from_the_environment,
         the_firewall_reads_the_variable_of_one_service,
         the_default_service_is_icmp_responder,
+        it_registers_its_own_services_before_itself,
+        a_service_of_its_own_has_no_matches,
         the_last_endpoint_answers_at_once_with_a_pair_of_addresses,
         a_refresh_keeps_the_addresses_and_the_interface,
         an_exhausted_prefix_is_an_error,
@@ -575,7 +604,6 @@ main(void)
     };
     const TTest *const disabled[] = {
         an_address_comes_back_when_the_previous_token_expires,
-        an_endpoint_registers_its_service_unless_told_not_to,
         its_answer_has_the_clients_own_labels_and_end,
         requests_of_one_connection_go_one_after_the_other,
         a_close_waits_for_the_request_under_way,
