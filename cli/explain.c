@@ -11,22 +11,6 @@
 
 /* ---- collecting ---- */
 
-static const PodSpec *
-template_of(const Object *object)
-{
-    switch ((int)object->kind) {
-    case OBJECT_POD:
-        return object->pod;
-    case OBJECT_DEPLOYMENT:
-    case OBJECT_DAEMON_SET:
-    case OBJECT_STATEFUL_SET:
-    case OBJECT_REPLICA_SET:
-        return object->workload->template;
-    default:
-        return NULL;
-    }
-}
-
 static void
 add_resource(cJSON *to, const char *name, char *take_text, int64_t amount)
 {
@@ -54,7 +38,7 @@ admitted_spec(const Chains *chains, const Object *object)
             return chain->client_pod;
         }
     }
-    return template_of(object);
+    return object_pod_spec(object);
 }
 
 static cJSON *

@@ -58,22 +58,6 @@ chains_free(Chains *chains)
 
 /* ---- what the manifests hold ---- */
 
-static const PodSpec *
-pod_spec_of(const Object *object)
-{
-    switch ((int)object->kind) {
-    case OBJECT_POD:
-        return object->pod;
-    case OBJECT_DEPLOYMENT:
-    case OBJECT_DAEMON_SET:
-    case OBJECT_STATEFUL_SET:
-    case OBJECT_REPLICA_SET:
-        return object->workload->template;
-    default:
-        return NULL;
-    }
-}
-
 /* A stand-in for the process that will run there: the names that only a run knows are the
  * workload's. */
 static ProcessInfo
@@ -340,7 +324,7 @@ admitted(Finder *finder, const Object *object, const PodSpec *pod)
 static void
 add_chains_of(Finder *finder, const Object *object, guint manifest)
 {
-    const PodSpec *spec = pod_spec_of(object);
+    const PodSpec *spec = object_pod_spec(object);
     if (spec == NULL) {
         return;
     }
@@ -365,7 +349,7 @@ note_object(Finder *finder, const Object *object)
     if (object->kind == OBJECT_NETWORK_SERVICE) {
         g_hash_table_insert(finder->services, object->name, (void *)object);
     }
-    const PodSpec *pod = pod_spec_of(object);
+    const PodSpec *pod = object_pod_spec(object);
     for (guint i = 0; pod != NULL && i < pod->n_containers; i++) {
         add_endpoint(finder->chains, object, pod, &pod->containers[i]);
         if (component_of_image(pod->containers[i].image) == COMPONENT_WEBHOOK) {
@@ -450,7 +434,7 @@ object_pod_keys(const Object *object)
         g_ptr_array_add(keys, object_label(object));
         return keys;
     }
-    if (pod_spec_of(object) == NULL || object->kind == OBJECT_DAEMON_SET) {
+    if (object_pod_spec(object) == NULL || object->kind == OBJECT_DAEMON_SET) {
         return keys;
     }
     g_autofree char *owner = object->kind == OBJECT_DEPLOYMENT

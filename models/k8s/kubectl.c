@@ -20,19 +20,9 @@ create(Kubectl *kubectl, Actions *actions)
     const Object *manifest = g_ptr_array_index(kubectl->objects, kubectl->next);
     ApiObject *object = api_object_new(manifest->kind, manifest->ns, manifest->name);
     object->manifest = manifest;
-    switch ((int)manifest->kind) {
-    case OBJECT_POD:
-        object->pod = manifest->pod;
-        break;
-    case OBJECT_DEPLOYMENT:
-    case OBJECT_DAEMON_SET:
-    case OBJECT_STATEFUL_SET:
-    case OBJECT_REPLICA_SET:
-        object->pod = manifest->workload->template;
+    object->pod = object_pod_spec(manifest);
+    if (object->pod != NULL && manifest->kind != OBJECT_POD) {
         object->replicas = manifest->workload->replicas;
-        break;
-    default:
-        break;
     }
     actions_call(actions, API_ADDRESS, TAG_CREATE, api_message(MESSAGE_API_CREATE, object))->flags =
         CALL_PLAIN;

@@ -348,3 +348,19 @@ object_free(Object *object)
     decode_mark_clear(&object->mark);
     g_free(object);
 }
+
+const PodSpec *
+object_pod_spec(const Object *object)
+{
+    switch ((int)object->kind) {
+    case OBJECT_POD:
+        return object->pod;
+    case OBJECT_DEPLOYMENT:
+    case OBJECT_DAEMON_SET:
+    case OBJECT_STATEFUL_SET:
+    case OBJECT_REPLICA_SET:
+        return object->workload->template;
+    default:
+        return NULL;
+    }
+}

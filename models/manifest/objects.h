@@ -250,6 +250,9 @@ GPtrArray *objects_decode(const GPtrArray *trees, GPtrArray *warnings, GError **
 void object_free(Object *object);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Object, object_free)
 
+/* The Pod spec of a Pod, or a workload's template; NULL for other kinds. */
+const PodSpec *object_pod_spec(const Object *object);
+
 PodSpec *pod_spec_copy(const PodSpec *spec); /* what a webhook changes is a copy */
 void pod_spec_free(PodSpec *spec);
 void container_spec_copy(const ContainerSpec *from, ContainerSpec *out);
