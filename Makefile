@@ -10,7 +10,8 @@ PKGS := glib-2.0 libcjson gsl yaml-0.1
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-PKG_CONFIG_MISSING = $(shell command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $(PKGS) 2>/dev/null || echo yes)
+LIBS_MISSING = $(shell pkg-config --exists $(PKGS) 2>/dev/null && \
+    echo '\#include <Random123/philox.h>' | $(CC) -E -x c - >/dev/null 2>&1 || echo yes)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
         -Wwrite-strings -Wno-unused-parameter
@@ -66,9 +67,9 @@ $(OUT)/tests/%: tests/%.c $(OUT)/libvwire.a
 	    $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
 
 need-libs:
-ifneq ($(PKG_CONFIG_MISSING),)
-	@echo "vwire needs pkg-config and the libraries $(PKGS);" >&2
-	@echo "on Debian: make deps   (or: apt-get install pkg-config libglib2.0-dev libcjson-dev libgsl-dev libyaml-dev check)" >&2
+ifneq ($(LIBS_MISSING),)
+	@echo "vwire needs pkg-config, the libraries $(PKGS) and the headers of Random123;" >&2
+	@echo "on Debian: make deps   (or: apt-get install pkg-config libglib2.0-dev libcjson-dev libgsl-dev libyaml-dev librandom123-dev check)" >&2
 	@exit 1
 endif
 

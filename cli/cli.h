@@ -29,6 +29,7 @@ int verb_run(const Verb *verb, int argc, char **argv);
 /* ---- options that several verbs share (options.c) ---- */
 
 typedef struct CommonOptions {
+    char **words; /* the verb and what is no option */
     char **maps;  /* --map PREFIX=DIR */
     char **sets;  /* --set PATH=VALUE */
     char *format; /* --format text|json */

@@ -90,6 +90,36 @@ make_context(const Verb *verb, CommonOptions *common, const GOptionEntry *entrie
     return context;
 }
 
+/* Whether a word is a short option with its value glued on: "-n20". */
+static bool
+is_glued(const GOptionEntry *entries, const char *word)
+{
+    bool longer = word[0] == '-' && word[1] != '-' && word[1] != '\0' && word[2] != '\0';
+    for (const GOptionEntry *e = entries; longer && e != NULL && e->long_name != NULL; e++) {
+        if (e->short_name == word[1] && e->arg != G_OPTION_ARG_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* GOption knows short options with a value only as two words: "-n" "20". */
+static char **
+split_short_options(const GOptionEntry *entries, char **argv)
+{
+    GPtrArray *words = g_ptr_array_new();
+    for (; *argv != NULL; argv++) {
+        if (is_glued(entries, *argv)) {
+            g_ptr_array_add(words, g_strndup(*argv, 2));
+            g_ptr_array_add(words, g_strdup(*argv + 2));
+        } else {
+            g_ptr_array_add(words, g_strdup(*argv));
+        }
+    }
+    g_ptr_array_add(words, NULL);
+    return (char **)g_ptr_array_free(words, false);
+}
+
 bool
 options_parse(const Verb *verb, CommonOptions *common, const GOptionEntry *entries,
               const char *description, int *argc, char ***argv, int *exit_code)
@@ -100,7 +130,11 @@ options_parse(const Verb *verb, CommonOptions *common, const GOptionEntry *entri
     g_autoptr(GOptionContext) context = make_context(verb, common, entries, description);
     g_autoptr(GError) error = NULL;
     *exit_code = EXIT_BAD_INPUT;
-    if (!g_option_context_parse(context, argc, argv, &error)) {
+    common->words = split_short_options(entries, *argv);
+    bool parsed = g_option_context_parse_strv(context, &common->words, &error);
+    *argv = common->words;
+    *argc = (int)g_strv_length(common->words);
+    if (!parsed) {
         complain("%s: %s (vwire %s --help tells more)", verb->name, error->message, verb->name);
         return false;
     }
@@ -121,6 +155,7 @@ options_clear(CommonOptions *common)
         manifest_map_clear(&g_array_index(common->parsed_maps, ManifestMap, i));
     }
     g_clear_pointer(&common->parsed_maps, g_array_unref);
+    g_clear_pointer(&common->words, g_strfreev);
     g_clear_pointer(&common->maps, g_strfreev);
     g_clear_pointer(&common->sets, g_strfreev);
     g_clear_pointer(&common->roots, g_strfreev);

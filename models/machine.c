@@ -262,7 +262,12 @@ actions_exit(Actions *actions, int exit_code)
 void
 process_random(const ProcessInfo *info, const char *purpose, RandomStream *out)
 {
-    random_stream_init(out, info->seed, info->replication, info->name, purpose);
+    if (info->incarnation == 0) {
+        random_stream_init(out, info->seed, info->replication, info->name, purpose);
+        return;
+    }
+    g_autofree char *again = g_strdup_printf("%s#%u", info->name, info->incarnation);
+    random_stream_init(out, info->seed, info->replication, again, purpose);
 }
 
 nsec_t

@@ -261,8 +261,9 @@ perform(DataPlane *base, const DataPlaneOp *op, GError **error)
     g_hash_table_add(plane->pending, pending);
     event_init(&pending->event, on_due, 0);
     RandomStream random; /* one for each port: other operations do not disturb it */
+    g_autofree char *purpose = g_strdup_printf("data-plane operation %d", (int)op->kind);
     random_stream_init(&random, plane->seed, plane->replication,
-                       op->port != NULL ? op->port : op->pod_port, "data-plane operation");
+                       op->port != NULL ? op->port : op->pod_port, purpose);
     nsec_t delay = dist_draw_nsec(&plane->calibration->parameters[duration_of(op->kind)], &random);
     engine_schedule(plane->engine, &pending->event, engine_now(plane->engine) + delay);
     return true;

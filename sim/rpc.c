@@ -276,7 +276,7 @@ depart(Call *call)
     Process *callee = resolve(world, call->address);
     bool plain = (call->flags & CALL_PLAIN) != 0;
     bool dial = (call->flags & CALL_FRESH) != 0 || callee == NULL ||
-                !g_hash_table_contains(call->caller->peers, callee->info->name);
+                !g_hash_table_contains(call->caller->peers, &callee->id);
     if (dial && call->dial_timeout > 0) {
         arm_deadline(call, call->dial_timeout);
     } else {
@@ -295,9 +295,7 @@ static void
 established(Call *call)
 {
     arm_deadline(call, call->timeout);
-    if ((call->flags & CALL_FRESH) == 0) {
-        g_hash_table_add(call->caller->peers, g_strdup(call->callee->info->name));
-    }
+    g_hash_table_add(call->caller->peers, g_memdup2(&call->callee->id, sizeof call->callee->id));
     after(call, CALL_REQUEST, world_latency(call->caller, call->callee));
 }
 
@@ -558,17 +556,24 @@ end_as_callee(Process *process, Call *call)
     fail(call, failure, world_latency(process, call->caller));
 }
 
+static int
+compare_calls(const void *a, const void *b)
+{
+    const Call *left = *(Call *const *)a, *right = *(Call *const *)b;
+    return left->id < right->id ? -1 : left->id > right->id;
+}
+
 void
 rpc_process_ended(Process *process)
 {
     GHashTableIter iter;
     void *value;
     g_autoptr(GPtrArray) made = g_ptr_array_new();
-    g_hash_table_iter_init(&iter, process->world->calls);
     g_hash_table_iter_init(&iter, process->calls);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         g_ptr_array_add(made, value);
     }
+    g_ptr_array_sort(made, compare_calls);
     for (guint i = 0; i < made->len; i++) {
         abandon(g_ptr_array_index(made, i));
     }

@@ -49,7 +49,7 @@ static uint32_t
 count_incarnation(World *world, const char *name)
 {
     const Usage *usage = g_hash_table_lookup(world->usages, name);
-    return usage != NULL ? 1 : 0;
+    return usage != NULL ? usage->n_starts : 0;
 }
 
 static void

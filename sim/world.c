@@ -173,10 +173,8 @@ begin_dataplane(Process *process, Action *action)
     g_hash_table_insert(world->dataplane_ops, g_memdup2(&token, sizeof token), wait);
     action->dataplane.token = token;
     g_autoptr(GError) error = NULL;
-    if (!world->dataplane->class->perform(world->dataplane, &action->dataplane, &error)) {
-        g_hash_table_remove(world->dataplane_ops, &token);
-        g_warning("data plane refused an operation: %s", error->message);
-    }
+    world->dataplane->class->perform(world->dataplane, &action->dataplane, &error);
+    g_assert_no_error(error); /* the graph refuses only what no machine may ask for */
 }
 
 static void
@@ -361,6 +359,7 @@ world_start_process(World *world, Machine *machine, WorldNode *node)
 {
     Process *process = g_new0(Process, 1);
     const ProcessInfo *info = machine->info;
+    process->id = ++world->last_id;
     process->world = world;
     process->machine = machine;
     process->info = info;
@@ -371,7 +370,7 @@ world_start_process(World *world, Machine *machine, WorldNode *node)
     process->timers = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, timer_free);
     process->calls = g_hash_table_new(g_int64_hash, g_int64_equal);
     g_queue_init(&process->served);
-    process->peers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    process->peers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     process->addresses = g_ptr_array_new_with_free_func(g_free);
     process->works = g_ptr_array_new();
     process->started = engine_now(world->engine);
@@ -381,6 +380,7 @@ world_start_process(World *world, Machine *machine, WorldNode *node)
     event_init(&process->kill_event, on_kill, 0);
     process->usage = usage_of(world, info);
     process->usage->current = process;
+    process->usage->n_starts++;
     g_ptr_array_add(world->processes, process);
     RandomStream random;
     process_random(info, "start", &random);

@@ -19,6 +19,7 @@ typedef struct WorldNode {
 
 /* A running machine.  Freed when it has ended and nothing refers to it any more. */
 struct Process {
+    uint64_t id; /* never used again */
     World *world;
     Machine *machine;
     const ProcessInfo *info;
@@ -30,7 +31,7 @@ struct Process {
     GHashTable *timers;   /* tag -> Timer */
     GHashTable *calls;    /* tag -> Call: made by this process */
     GQueue served;        /* Call *: being served by this process */
-    GHashTable *peers;    /* Process name -> itself: connections that stand */
+    GHashTable *peers;    /* ids of processes to which a connection stands */
     GPtrArray *addresses; /* char *: where it listens */
     GPtrArray *works;     /* Work *: CPU time it asked for */
     int64_t memory;
@@ -46,6 +47,7 @@ struct Process {
 };
 
 typedef struct Usage {
+    uint32_t n_starts;
     char *process;
     Component component;
     double cpu;

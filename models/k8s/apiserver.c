@@ -23,6 +23,7 @@ typedef struct Review {
     uint64_t call;
     ApiObject *object; /* owned, not yet stored */
     guint next;        /* webhook to ask next */
+    bool fails;        /* failurePolicy Fail of the one being asked */
 } Review;
 
 typedef struct ApiServer {
@@ -410,6 +411,7 @@ advance_review(ApiServer *server, Review *review, nsec_t now, Actions *actions)
         return;
     }
     const WebhookSpec *spec = hook->manifest->webhook;
+    review->fails = spec->fail;
     const char *address =
         actions_printf(actions, "svc:%s.%s:443", spec->service_name, spec->service_namespace);
     actions_call(actions, address, review->tag,
@@ -437,6 +439,10 @@ on_reviewed(ApiServer *server, const Input *input, Actions *actions)
     }
     if (input->kind == INPUT_REPLY && input->message->type == MESSAGE_ADMISSION_PATCH) {
         apply_patch(review, (const AdmissionPatch *)input->message);
+        advance_review(server, review, input->now, actions);
+        return;
+    }
+    if (!review->fails) { /* failurePolicy Ignore: as if it had not been asked */
         advance_review(server, review, input->now, actions);
         return;
     }

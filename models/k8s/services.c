@@ -10,6 +10,21 @@ typedef struct Services {
     GPtrArray *order;         /* ready Pods in the order they became ready */
 } Services;
 
+/* A target port may be the name of a container's port. */
+static int
+target_port(const ServicePort *port, const PodSpec *pod)
+{
+    for (guint i = 0; port->target_name != NULL && i < pod->n_containers; i++) {
+        for (guint k = 0; k < pod->containers[i].n_ports; k++) {
+            const ContainerPort *own = &pod->containers[i].ports[k];
+            if (g_strcmp0(own->name, port->target_name) == 0) {
+                return own->container_port;
+            }
+        }
+    }
+    return port->target_port;
+}
+
 static void
 announce(const ApiObject *service, const ApiObject *pod, bool up, Actions *actions)
 {
@@ -20,8 +35,8 @@ announce(const ApiObject *service, const ApiObject *pod, bool up, Actions *actio
     for (guint i = 0; i < spec->n_ports; i++) {
         const char *name = actions_printf(actions, "svc:%s.%s:%d", service->name, service->ns,
                                           spec->ports[i].port);
-        const char *address =
-            actions_printf(actions, "tcp:%s:%d", pod->pod_ip, spec->ports[i].target_port);
+        const char *address = actions_printf(actions, "tcp:%s:%d", pod->pod_ip,
+                                             target_port(&spec->ports[i], pod->pod));
         if (up) {
             actions_publish(actions, name, address);
         } else {

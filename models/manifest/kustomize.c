@@ -362,6 +362,10 @@ read_plain_directory(const char *directory, GPtrArray *resources, GError **error
 static bool
 render_path(Renderer *renderer, const char *path, GPtrArray *resources, GError **error)
 {
+    if (source_is_kustomization(path) && g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+        g_autofree char *directory = g_path_get_dirname(path);
+        return render_kustomization(renderer, directory, resources, error);
+    }
     if (!g_file_test(path, G_FILE_TEST_IS_DIR)) {
         return source_read_objects(path, false, resources, error);
     }

@@ -5,13 +5,23 @@
  * name order).  Remote bases (https://github.com/<o>/<r>/<path>?ref=<ref> and raw URLs) are never
  * fetched: a map from URL prefix to local directory resolves them.
  *
- * Supported: see docs/SCENARIOS.md; the list follows FACTS section 6. */
+ * A path to the kustomization file itself means its directory.
+ *
+ * Supported fields of a kustomization: resources, bases, components, namespace, namePrefix,
+ * nameSuffix, commonLabels, commonAnnotations, labels, images, replicas, patches,
+ * patchesStrategicMerge, patchesJson6902, configMapGenerator, secretGenerator, generatorOptions,
+ * sortOptions (order).  Not supported, and refused by name: replacements, vars, crds, openapi,
+ * configurations, generators, transformers, validators, Helm charts, buildMetadata.
+ *
+ * Where kubectl's releases differ, this follows the newest that was compared with, kubectl 1.32
+ * (kustomize 5.5): tests/models/kustomize_equal, which names the differences to Debian's 1.20. */
 #pragma once
 
 #include "base/tree.h"
 
-/* One `--map PREFIX=DIR`: a URL that starts with prefix is read below directory; the rest of the
- * URL (without query and without `.git`) is the path there.  The longest prefix wins. */
+/* One `--map PREFIX=DIR`: a URL that starts with prefix (up to the end of a name) is read below
+ * directory; the rest of the URL (without query and without `.git`) is the path there.  The longest
+ * prefix wins. */
 typedef struct ManifestMap {
     char *prefix;
     char *directory;

@@ -133,13 +133,22 @@ source_resolve(const char *url, const GArray *maps, const TreeNode *at, GError *
 
 /* ------ directories ------ */
 
+static const char *const KUSTOMIZATIONS[] = {"kustomization.yaml", "kustomization.yml",
+                                             "Kustomization", NULL};
+
+bool
+source_is_kustomization(const char *path)
+{
+    g_autofree char *name = g_path_get_basename(path);
+    return g_strv_contains(KUSTOMIZATIONS, name);
+}
+
 char *
 source_kustomization(const char *directory, GError **error)
 {
-    static const char *const NAMES[] = {"kustomization.yaml", "kustomization.yml", "Kustomization"};
     char *found = NULL;
-    for (guint i = 0; i < G_N_ELEMENTS(NAMES); i++) {
-        g_autofree char *path = source_join(directory, NAMES[i]);
+    for (guint i = 0; KUSTOMIZATIONS[i] != NULL; i++) {
+        g_autofree char *path = source_join(directory, KUSTOMIZATIONS[i]);
         if (!g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
             continue;
         }

@@ -21,6 +21,9 @@ char *source_resolve(const char *url, const GArray *maps, const TreeNode *at, GE
  * when there are several. */
 char *source_kustomization(const char *directory, GError **error);
 
+/* Whether a path's last name is that of a kustomization file. */
+bool source_is_kustomization(const char *path);
+
 /* The YAML files directly in a directory, in the order of their names; char *. */
 GPtrArray *source_list(const char *directory, GError **error);
 

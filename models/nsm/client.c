@@ -13,6 +13,7 @@
 #define CLOSE_TIMEOUT (15 * NSEC_PER_SEC)   /* of the Close on SIGTERM */
 #define RECONNECT_FIRST NSEC_PER_SEC        /* grpc back-off: 1 s * 1.6^n, at most 120 s */
 #define RECONNECT_MAX (120 * NSEC_PER_SEC)
+#define RECONNECT_JITTER 0.2
 
 #define CLIENT_STATES(X)                                                                           \
     X(IDENTITY)                                                                                    \
@@ -44,9 +45,11 @@ typedef struct Client {
     ClientState state;
     guint current;            /* URL being connected */
     Connection **connections; /* by URL; NULL: none known */
+    nsec_t *refresh;          /* by URL: the interval between refreshes */
     guint n_closing;          /* Closes that are not answered yet */
     guint n_connected;        /* URLs whose Request has succeeded: the first so many */
     nsec_t reconnect;         /* next pause while the manager cannot be reached */
+    RandomStream random;
 } Client;
 
 static uint64_t
@@ -164,7 +167,8 @@ pause_for(Client *client, nsec_t delay, Actions *actions)
 static void
 back_off(Client *client, Actions *actions)
 {
-    pause_for(client, client->reconnect, actions);
+    double jitter = 1 + RECONNECT_JITTER * (2 * random_uniform(&client->random) - 1);
+    pause_for(client, (nsec_t)((double)client->reconnect * jitter), actions);
     client->reconnect = MIN(client->reconnect * 8 / 5, RECONNECT_MAX);
 }
 
@@ -196,7 +200,8 @@ refresh_later(Client *client, guint i, nsec_t now, Actions *actions)
 {
     /* (0.2 + 0.2 * index / len) of the soonest expiry; the client's index is 0 (FACTS 2.4) */
     nsec_t left = connection_expires(client->connections[i]) - now;
-    actions_timer(actions, tag_of(TAG_REFRESH, i), left / 5);
+    client->refresh[i] = left / 5;
+    actions_timer(actions, tag_of(TAG_REFRESH, i), client->refresh[i]);
 }
 
 static void
@@ -232,7 +237,7 @@ on_requested(Client *client, guint i, const Input *input, Actions *actions)
     actions_trace(actions, TRACE_REQUEST_FAILED, connection_name(client, i, actions),
                   actions_string(actions, why));
     if (i < client->n_connected) { /* v1.4.0: a failed refresh waits for the next tick */
-        refresh_later(client, i, input->now, actions);
+        actions_timer(actions, tag_of(TAG_REFRESH, i), client->refresh[i]);
         return;
     }
     if (input->kind == INPUT_FAILURE && input->failure == FAILURE_REFUSED) {
@@ -329,6 +334,7 @@ client_free(Machine *machine)
         connection_unref(client->connections[i]);
     }
     g_free(client->connections);
+    g_free(client->refresh);
     g_array_unref(client->urls);
     svid_clear(&client->svid);
     g_free(client->name);
@@ -354,6 +360,8 @@ create(const ProcessInfo *info, const MachineClass *class, bool init)
         client->urls = g_array_new(false, true, sizeof(NsUrl));
     }
     client->connections = g_new0(Connection *, client->urls->len + 1);
+    client->refresh = g_new0(nsec_t, client->urls->len + 1);
+    process_random(info, "reconnect", &client->random);
     client->request_timeout = process_duration(info, "NSM_REQUEST_TIMEOUT", REQUEST_TIMEOUT);
     client->dial_timeout = process_duration(info, "NSM_DIAL_TIMEOUT", DIAL_TIMEOUT);
     client->token_lifetime = process_duration(info, "NSM_MAX_TOKEN_LIFETIME", NSM_TOKEN_LIFETIME);

@@ -10,13 +10,19 @@
 #define TAG_BOOT UINT64_C(0xfffffffffffffff3)
 #define TAG_BOOT_WORK UINT64_C(0xfffffffffffffff4)
 
+typedef struct Waiting {
+    uint64_t call;
+    Connection *in;
+} Waiting;
+
 typedef struct Link {
     char *id;         /* of the incoming segment */
     uint64_t tag;     /* the call or operation under way */
     uint64_t call;    /* whom to answer */
     Connection *in;   /* advanced to this endpoint; the Request under way or the last */
     Connection *next; /* pass-through: the next link, as it was answered */
-    bool busy;
+    bool busy;        /* `begin`: one Request at a time, the others wait */
+    GQueue waiting;   /* Waiting * */
     bool held;
     bool joined;
 } Link;
@@ -40,9 +46,18 @@ typedef struct Endpoint {
 } Endpoint;
 
 static void
+waiting_free(void *data)
+{
+    Waiting *waiting = data;
+    connection_unref(waiting->in);
+    g_free(waiting);
+}
+
+static void
 link_free(void *data)
 {
     Link *link = data;
+    g_queue_clear_full(&link->waiting, waiting_free);
     g_free(link->id);
     connection_unref(link->in);
     connection_unref(link->next);
@@ -61,11 +76,19 @@ interface_name(const Endpoint *endpoint, const Connection *in, const char *side)
     return g_strdup_printf("%.10s-%04x", in->service, hash);
 }
 
+static void serve(Endpoint *endpoint, Link *link, uint64_t call, Connection *take_in,
+                  Actions *actions);
+
 static void
-answer_link(Link *link, Message *take_message, Actions *actions)
+answer_link(Endpoint *endpoint, Link *link, Message *take_message, Actions *actions)
 {
     link->busy = false;
     actions_reply(actions, link->call, take_message);
+    Waiting *next = g_queue_pop_head(&link->waiting);
+    if (next != NULL) {
+        serve(endpoint, link, next->call, g_steal_pointer(&next->in), actions);
+        g_free(next);
+    }
 }
 
 static void
@@ -86,7 +109,7 @@ accept(Endpoint *endpoint, Link *link, const Connection *filled, Actions *action
     g_clear_pointer(&back->server.node, g_free);
     back->server.pod = g_strdup(endpoint->base.info->pod_key);
     back->server.interface = interface_name(endpoint, link->in, "in");
-    answer_link(link, nsm_message(MESSAGE_NSM_CONNECTION, back), actions);
+    answer_link(endpoint, link, nsm_message(MESSAGE_NSM_CONNECTION, back), actions);
 }
 
 /* ---- the last endpoint ---- */
@@ -96,7 +119,8 @@ finish_chain(Endpoint *endpoint, Link *link, Actions *actions)
 {
     char *dst_ip = NULL, *src_ip = NULL;
     if (endpoint->has_prefix && !ipam_take(&endpoint->ipam, link->id, &dst_ip, &src_ip)) {
-        answer_link(link, message_error("%s: no address left in NSM_CIDR_PREFIX", endpoint->name),
+        answer_link(endpoint, link,
+                    message_error("%s: no address left in NSM_CIDR_PREFIX", endpoint->name),
                     actions);
         return;
     }
@@ -135,7 +159,8 @@ request_next_link(Endpoint *endpoint, Link *link, Actions *actions)
     g_clear_pointer(&out->server.pod, g_free);
     g_clear_pointer(&out->server.node, g_free);
     actions_call(actions, endpoint->enrolment.manager, link->tag,
-                 nsm_message(MESSAGE_NSM_REQUEST, out));
+                 nsm_message(MESSAGE_NSM_REQUEST, out))
+        ->flags = link->joined ? CALL_DEFAULT : CALL_FRESH; /* each NSM connection dials */
 }
 
 static void
@@ -158,7 +183,7 @@ on_next_link(Endpoint *endpoint, Link *link, const Input *input, Actions *action
         const char *why = input->kind == INPUT_FAILURE ? failure_text(input->failure)
                                                        : message_error_text(input->message);
         g_clear_pointer(&link->next, connection_unref);
-        answer_link(link, message_error("%s: %s", endpoint->name, why), actions);
+        answer_link(endpoint, link, message_error("%s: %s", endpoint->name, why), actions);
         return;
     }
     connection_unref(link->next);
@@ -171,6 +196,20 @@ on_next_link(Endpoint *endpoint, Link *link, const Input *input, Actions *action
 }
 
 /* ---- Requests ---- */
+
+static void
+serve(Endpoint *endpoint, Link *link, uint64_t call, Connection *take_in, Actions *actions)
+{
+    connection_unref(link->in);
+    link->in = take_in;
+    link->call = call;
+    link->busy = true;
+    if (endpoint->passthrough) {
+        request_next_link(endpoint, link, actions);
+    } else {
+        finish_chain(endpoint, link, actions);
+    }
+}
 
 static void
 on_nsm_request(Endpoint *endpoint, const Input *input, Actions *actions)
@@ -187,18 +226,11 @@ on_nsm_request(Endpoint *endpoint, const Input *input, Actions *actions)
         g_hash_table_insert(endpoint->tags, &link->tag, link);
     }
     if (link->busy) {
-        actions_reply(actions, input->call, message_error("%s: busy", endpoint->name));
-        connection_unref(in);
-        return;
-    }
-    connection_unref(link->in);
-    link->in = in;
-    link->call = input->call;
-    link->busy = true;
-    if (endpoint->passthrough) {
-        request_next_link(endpoint, link, actions);
+        Waiting *waiting = g_new0(Waiting, 1);
+        *waiting = (Waiting){input->call, in};
+        g_queue_push_tail(&link->waiting, waiting);
     } else {
-        finish_chain(endpoint, link, actions);
+        serve(endpoint, link, input->call, in, actions);
     }
 }
 
@@ -263,7 +295,8 @@ on_tagged(Endpoint *endpoint, const Input *input, Actions *actions)
         } else {
             close_next_link(endpoint, link->in, actions);
             g_clear_pointer(&link->next, connection_unref);
-            answer_link(link, message_error("%s: %s", endpoint->name, input->error), actions);
+            answer_link(endpoint, link, message_error("%s: %s", endpoint->name, input->error),
+                        actions);
         }
     } else {
         on_next_link(endpoint, link, input, actions);

@@ -208,7 +208,9 @@ report_text(const SelectReport *report)
 static void
 order_candidates(Forwarder *forwarder, Task *task, const GPtrArray *chosen)
 {
-    guint start = chosen->len > 0 ? round_robin(forwarder, task->in->service, chosen->len) : 0;
+    bool pinned = task->in->nse != NULL;
+    guint start =
+        chosen->len > 0 && !pinned ? round_robin(forwarder, task->in->service, chosen->len) : 0;
     g_clear_pointer(&task->candidates, g_ptr_array_unref);
     task->candidates = g_ptr_array_new_with_free_func((GDestroyNotify)nse_record_unref);
     for (guint i = 0; i < chosen->len; i++) {
@@ -238,9 +240,11 @@ request_next(Forwarder *forwarder, Task *task, Actions *actions)
         g_clear_pointer(&out->client.node, g_free);
     }
     task->state = TASK_NEXT_HOP;
-    actions_call(actions, actions_string(actions, nse->url), task->id,
-                 nsm_message(MESSAGE_NSM_REQUEST, out))
-        ->dial_timeout = forwarder->dial_timeout;
+    Action *call = actions_call(actions, actions_string(actions, nse->url), task->id,
+                                nsm_message(MESSAGE_NSM_REQUEST, out));
+    call->dial_timeout = forwarder->dial_timeout;
+    call->flags =
+        task->link->programmed ? CALL_DEFAULT : CALL_FRESH; /* each NSM connection dials */
 }
 
 static void

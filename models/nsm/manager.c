@@ -273,6 +273,8 @@ try_next(Manager *manager, Task *task, nsec_t now, Actions *actions)
     Action *call = actions_call(actions, actions_string(actions, forwarder->url), task->id,
                                 nsm_message(MESSAGE_NSM_REQUEST, connection_ref(task->in)));
     call->dial_timeout = manager->dial_timeout;
+    call->flags =
+        task->link->last != NULL ? CALL_DEFAULT : CALL_FRESH; /* each NSM connection dials */
 }
 
 /* The forwarder named in the next path segment goes first (discoverforwarder/server.go:96). */

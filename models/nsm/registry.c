@@ -7,6 +7,8 @@
 #include "models/ratelimit.h"
 #include "models/spire/spire.h"
 
+#include <string.h>
+
 #define WATCH_PERIOD (60 * NSEC_PER_SEC) /* the watch's time-out in sdk-k8s */
 
 typedef enum OpState {
@@ -437,6 +439,9 @@ init_limits(Registry *registry)
     int version = process_version(info);
     double qps = qps_text != NULL && !nsm_before(version, 1, 8) ? g_ascii_strtod(qps_text, NULL)
                                                                 : nsm_registry_qps(version);
+    if (strstr(info->container->image, "registry-memory") != NULL) {
+        qps = 0; /* no API server behind it: nothing limits it */
+    }
     rate_limit_init(&registry->client, qps, 2 * qps);
     nsec_t period = process_duration(info, "REGISTRY_K8S_EXPIRE_PERIOD", 60 * NSEC_PER_SEC);
     registry->expire_period = process_duration(info, "NSM_EXPIRE_PERIOD", period);

@@ -368,6 +368,15 @@ START_TEST(large_mappings_find_their_keys_after_every_change)
     }
     g_autoptr(TreeNode) copy = tree_copy(root);
     ck_assert(tree_equal(copy, root));
+    g_autoptr(GHashTable) doomed = g_hash_table_new(g_str_hash, g_str_equal);
+    g_hash_table_add(doomed, (char *)"k1");
+    g_hash_table_add(doomed, (char *)"k199");
+    g_hash_table_add(doomed, (char *)"none");
+    tree_remove_all(copy, doomed);
+    ck_assert_uint_eq(tree_size(copy), N / 2 - 2);
+    ck_assert_str_eq(tree_key(copy, 0), "k3");
+    ck_assert_ptr_null(tree_get(copy, "k199"));
+    ck_assert_str_eq(tree_text(tree_get(copy, "k197")), "k197");
 }
 END_TEST
 

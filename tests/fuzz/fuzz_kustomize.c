@@ -2,9 +2,10 @@
  * refused; rendered objects have what later readers rely on. */
 #include "tests/fuzz/kustomize_case.h"
 
+/* The name is libFuzzer's. NOLINTNEXTLINE(readability-identifier-naming) */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int
+int /* NOLINTNEXTLINE(readability-identifier-naming) */
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(GError) error = NULL;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+/* The name is libFuzzer's. NOLINTNEXTLINE(readability-identifier-naming) */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
@@ -19,7 +20,7 @@ check_round_trip(const TreeNode *root)
     g_assert(tree_equal(copy, root));
 }
 
-int
+int /* NOLINTNEXTLINE(readability-identifier-naming) */
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(GError) error = NULL;

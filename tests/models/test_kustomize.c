@@ -800,6 +800,16 @@ END_TEST
 
 /* ------ plain files ------ */
 
+START_TEST(a_kustomization_file_stands_for_its_directory)
+{
+    scratch_write("k/a.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: a}}");
+    g_autoptr(GPtrArray) trees = render_text("resources: [a.yaml]\nnamePrefix: p-\n");
+    assert_order(trees, "Pod/p-a");
+    g_autoptr(GPtrArray) same = render("k/kustomization.yaml");
+    assert_order(same, "Pod/p-a");
+}
+END_TEST
+
 START_TEST(a_directory_without_kustomization_gives_its_files_in_name_order)
 {
     scratch_write("d/b.yml", "{apiVersion: v1, kind: Pod, metadata: {name: b}}");
@@ -842,21 +852,19 @@ END_TEST
 
 /* ------ remote bases ------ */
 
+/* Maps from pairs of a prefix and a directory in the scratch directory. */
 static GArray *
-maps_of(const char *first, ...)
+maps_of(const char *const (*pairs)[2], guint n)
 {
     GArray *maps = g_array_new(FALSE, FALSE, sizeof(ManifestMap));
     g_array_set_clear_func(maps, (GDestroyNotify)manifest_map_clear);
-    va_list args;
-    va_start(args, first);
-    for (const char *prefix = first; prefix != NULL; prefix = va_arg(args, const char *)) {
-        g_autofree char *directory = scratch_path(va_arg(args, const char *));
-        g_autofree char *text = g_strconcat(prefix, "=", directory, NULL);
+    for (guint i = 0; i < n; i++) {
+        g_autofree char *directory = scratch_path(pairs[i][1]);
+        g_autofree char *text = g_strconcat(pairs[i][0], "=", directory, NULL);
         ManifestMap map;
         ck_assert(manifest_map_parse(text, &map, NULL));
         g_array_append_val(maps, map);
     }
-    va_end(args);
     return maps;
 }
 
@@ -868,9 +876,13 @@ START_TEST(a_url_is_read_below_the_directory_of_its_longest_prefix)
         "https://github.com/o/r//apps/x",
         "https://example.org/raw/x/pod.yaml",
     };
-    g_autoptr(GArray) maps = maps_of("https://github.com/o", "wrong", "https://github.com/o/r",
-                                     "repo", "https://github.com/o/r/app", "wrong",
-                                     "https://example.org/raw/", "repo/apps", NULL);
+    static const char *const PAIRS[][2] = {
+        {"https://github.com/o", "wrong"},
+        {"https://github.com/o/r", "repo"},
+        {"https://github.com/o/r/app", "wrong"},
+        {"https://example.org/raw/", "repo/apps"},
+    };
+    g_autoptr(GArray) maps = maps_of(PAIRS, G_N_ELEMENTS(PAIRS));
     scratch_write("repo/apps/x/kustomization.yaml", "resources: [pod.yaml]\n");
     scratch_write("repo/apps/x/pod.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: far}}");
     for (guint i = 0; i < G_N_ELEMENTS(URLS); i++) {
@@ -890,7 +902,8 @@ END_TEST
 START_TEST(a_url_without_a_map_or_with_dots_is_refused)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GArray) maps = maps_of("https://github.com/o/r", "repo", NULL);
+    static const char *const PAIRS[][2] = {{"https://github.com/o/r", "repo"}};
+    g_autoptr(GArray) maps = maps_of(PAIRS, 1);
     assert_refused("resources:\n- https://github.com/o/r/x?ref=v1\n", VWIRE_ERROR_INVALID,
                    "k/kustomization.yaml:2:3: found the remote base "
                    "\"https://github.com/o/r/x?ref=v1\"; expected --map PREFIX=DIR");
@@ -977,6 +990,7 @@ main(void)
         components_change_the_objects_of_who_includes_them,
         fifo_keeps_the_order_and_local_objects_are_dropped,
         a_kustomization_reads_yes_and_on_as_strings_as_kustomize_5_does,
+        a_kustomization_file_stands_for_its_directory,
         a_directory_without_kustomization_gives_its_files_in_name_order,
         paths_that_lead_nowhere_are_refused,
         files_outside_the_kustomization_give_a_warning_as_kubectl_refuses_them,
