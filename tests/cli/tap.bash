@@ -4,7 +4,7 @@
 #   run ARG...        runs vwire; afterwards $status, $kept/out and $kept/err are of that run
 #   expect NAME CHECK...   one test; each check is one of
 #       exits N, says TEXT (on stderr), prints TEXT (on stdout), matches REGEX (stdout),
-#       says_nothing, prints_nothing, or any command with its arguments quoted as one word
+#       says_nothing, prints_nothing, or a command with plain arguments, as one word
 #   known_bug WHERE NAME CHECK...   a test that the program fails: counts as TODO, and tells when
 #       it passes
 #   finish            prints the plan
@@ -17,7 +17,7 @@ n_tests=0
 status=0
 kept=$(mktemp -d) || exit 1
 trap 'rm -rf "$kept"' EXIT
-: >"$kept/out" >"$kept/err"
+touch "$kept/out" "$kept/err"
 
 run() {
     "$VWIRE" "$@" >"$kept/out" 2>"$kept/err" </dev/null

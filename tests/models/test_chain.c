@@ -63,8 +63,6 @@ add_client(const char *name, const char *urls)
     add_pod(name, "cmd-nsc:v1.4.0", env);
 }
 
-#define LABELS(labels) ", {name: NSM_LABELS, value: \"" labels "\"}"
-
 static void
 add_firewall(const char *name, const char *labels)
 {
@@ -195,7 +193,7 @@ START_TEST(a_service_in_no_manifest_is_a_problem)
     add_client("client", "kernel://nowhere/nsm-1");
     find();
     assert_problem(chain_at(0), "asks for network service nowhere, which is in no manifest");
-    assert_problem(chain_at(0), "t.yaml:1:1");
+    assert_problem(chain_at(0), "t.yaml:2:1");
     assert_links(chain_at(0), "");
     finish();
 }
