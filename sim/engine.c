@@ -346,6 +346,7 @@ bucket_start(const Engine *engine, unsigned level, unsigned digit)
     if (level < N_RANK_LEVELS) {
         return limit_at(engine->base, level * N_DIGITS + digit);
     }
+    // cppcheck-suppress arrayIndexOutOfBoundsCond; level is that of an occupied bucket
     unsigned shift = engine->shift_of[level];
     uint64_t above = (uint64_t)engine->base >> shift >> DIGIT_BITS << DIGIT_BITS;
     return limit_at((nsec_t)((above | digit) << shift), 0);

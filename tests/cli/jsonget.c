@@ -5,6 +5,7 @@
  * 2: the file cannot be read or is not JSON and nothing else. */
 #include <cjson/cJSON.h>
 #include <glib.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -632,17 +632,34 @@ START_TEST(nsm_dial_timeout_is_obeyed)
 }
 END_TEST
 
-START_TEST(every_find_dials_anew_and_a_request_does_not)
+START_TEST(every_find_dials_anew)
 {
     with_forwarders(V1_4);
     ask(1, client_connection("c", "svc"));
-    ck_assert_int_eq(only(ACTION_CALL)->flags, CALL_FRESH);
+    ck_assert_int_eq(call_of(MESSAGE_REGISTRY_FIND_NS)->flags, CALL_FRESH);
     reply(only(ACTION_CALL)->tag, found(network_service("{}")));
-    ck_assert_int_eq(only(ACTION_CALL)->flags, CALL_FRESH);
-    reply(only(ACTION_CALL)->tag, both());
-    ck_assert_int_eq(call_of(MESSAGE_NSM_REQUEST)->flags, CALL_DEFAULT);
+    ck_assert_int_eq(call_of(MESSAGE_REGISTRY_FIND_NSE)->flags, CALL_FRESH);
     request(2, registry_query(MESSAGE_REGISTRY_FIND_NS, "svc", NULL, NULL));
     ck_assert_int_eq(only(ACTION_CALL)->flags, CALL_FRESH);
+    request(3, registry_message(MESSAGE_REGISTRY_REGISTER, record("n", "svc", "u", "")));
+    ck_assert_int_eq(only(ACTION_CALL)->flags, CALL_FRESH);
+}
+END_TEST
+
+START_TEST(a_connection_dials_its_forwarder_once)
+{
+    with_forwarders(V1_4);
+    ask(1, client_connection("c", "svc"));
+    find_both("{}");
+    ck_assert_int_eq(call_of(MESSAGE_NSM_REQUEST)->flags, CALL_FRESH);
+    agree("fwd-1");
+    ask(2, refresh_of(only(ACTION_REPLY)->message));
+    reply(only(ACTION_CALL)->tag, both());
+    ck_assert_int_eq(call_of(MESSAGE_NSM_REQUEST)->flags, CALL_DEFAULT);
+    agree("fwd-1");
+    ask(3, client_connection("d", "svc"));
+    find_both("{}");
+    ck_assert_int_eq(call_of(MESSAGE_NSM_REQUEST)->flags, CALL_FRESH);
 }
 END_TEST
 
@@ -811,6 +828,34 @@ START_TEST(registrations_are_labelled_with_the_node)
 }
 END_TEST
 
+START_TEST(what_a_caller_that_has_given_up_would_have_got_is_closed)
+{
+    with_forwarders(V1_4);
+    ask(1, client_connection("c", "svc"));
+    find_both("{}");
+    uint64_t tag = only(ACTION_CALL)->tag;
+    Connection *back = connection_copy(connection_of(only(ACTION_CALL)));
+    cancelled(1);
+    reply(tag, nsm_message(MESSAGE_NSM_CONNECTION, back));
+    ck_assert_str_eq(did(), "nsm-close at " FORWARDER_1);
+    ck_assert_int_eq(subject.connections, 0);
+    ask(2, client_connection("c", "svc"));
+    ck_assert_str_eq(did(), "registry-find-ns at " REGISTRY);
+}
+END_TEST
+
+START_TEST(a_services_registration_is_passed_on)
+{
+    serving(V1_4, ENV);
+    static const Object own = {.kind = OBJECT_NETWORK_SERVICE, .name = (char *)"svc"};
+    request(1, registry_service(&own));
+    ck_assert_str_eq(did(), "registry-register-ns at " REGISTRY);
+    ck_assert_ptr_eq(((const RegistryService *)only(ACTION_CALL)->message)->object, &own);
+    reply(only(ACTION_CALL)->tag, message_ok());
+    answer_of(1, MESSAGE_OK);
+}
+END_TEST
+
 /* ---- monitor ---- */
 
 START_TEST(a_monitor_tells_of_the_connection_that_is_there)
@@ -866,11 +911,14 @@ main(void)
         a_cancelled_request_is_not_answered,
         the_next_hops_dial_timeout_depends_on_the_version,
         nsm_dial_timeout_is_obeyed,
-        every_find_dials_anew_and_a_request_does_not,
+        every_find_dials_anew,
+        a_connection_dials_its_forwarder_once,
         a_close_goes_on_to_the_forwarder_and_is_answered_after_it,
         a_close_of_a_connection_without_forwarder_is_refused,
         a_connection_is_closed_when_the_previous_token_expires,
         a_refresh_moves_the_expiry,
+        what_a_caller_that_has_given_up_would_have_got_is_closed,
+        a_services_registration_is_passed_on,
         a_monitor_tells_of_the_connection_that_is_there,
     };
     const TTest *const disabled[] = {

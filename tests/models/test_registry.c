@@ -315,6 +315,15 @@ START_TEST(the_budget_depends_on_the_version)
 }
 END_TEST
 
+START_TEST(a_registry_in_memory_has_no_budget)
+{
+    serving("cmd-registry-memory:v1.4.0", "");
+    for (guint i = 0; i < 1000; i++) {
+        ck_assert_int_eq(wait_of_a_find(), 0);
+    }
+}
+END_TEST
+
 /* ---- expiry ---- */
 
 START_TEST(an_endpoint_expires_after_a_minute)
@@ -423,6 +432,7 @@ main(void)
         all_operations_share_one_bucket,
         a_three_pod_chain_waits_eight_tenths_of_a_second,
         the_budget_depends_on_the_version,
+        a_registry_in_memory_has_no_budget,
         an_endpoint_expires_after_a_minute,
         an_endpoint_may_ask_for_less,
         the_expire_period_is_read_under_both_names,

@@ -300,6 +300,28 @@ START_TEST(a_fresh_call_always_makes_its_own_connection)
 END_TEST
 
 static void
+asks_twice_first_fresh(Script *script, const Input *input, Actions *actions)
+{
+    guint before = actions->items->len;
+    asks_twice(script, input, actions);
+    if (input->kind == INPUT_START) {
+        g_array_index(actions->items, Action, before).flags = CALL_FRESH;
+    }
+}
+
+START_TEST(the_connection_of_a_fresh_call_serves_later_calls)
+{
+    start("server", answers);
+    start("client", asks_twice_first_fresh);
+    run_until(100);
+    check_story("5 server request health-check\n"
+                "6 client reply 1 ok\n"
+                "7 server request health-check\n"
+                "8 client reply 2 ok\n");
+}
+END_TEST
+
+static void
 asks_plainly(Script *script, const Input *input, Actions *actions)
 {
     if (input->kind == INPUT_START) {
@@ -1476,7 +1498,8 @@ static void
 add_call_cases(Suite *suite)
 {
     CASE(suite, "calls", a_first_call_makes_its_connection_and_a_second_one_reuses_it,
-         a_fresh_call_always_makes_its_own_connection, a_plain_call_makes_no_handshake,
+         a_fresh_call_always_makes_its_own_connection,
+         the_connection_of_a_fresh_call_serves_later_calls, a_plain_call_makes_no_handshake,
          a_call_to_another_node_takes_the_links_latency,
          handshakes_and_messages_take_cpu_time_at_both_ends,
          cpu_time_of_messages_is_stretched_by_the_containers_quota,
@@ -1503,9 +1526,8 @@ add_call_cases(Suite *suite)
                        an_answer_that_has_left_arrives_though_the_callee_has_ended,
                        the_end_of_the_caller_cancels_its_calls_at_the_callee,
                        whoever_listens_at_an_address_later_answers_there,
+                       a_connection_to_a_callee_that_was_restarted_is_made_anew,
                        a_world_can_be_freed_with_everything_under_way);
-    /* BUG sim/rpc.c depart, established: `peers` knows names, not processes */
-    add_known_bug(ends, a_connection_to_a_callee_that_was_restarted_is_made_anew);
     /* BUG sim/rpc.c rpc_process_ended: calls of tag 0 keep their freed caller (use after free) */
     add_known_bug(ends, a_call_without_a_tag_survives_the_end_of_its_caller);
 }
@@ -1536,15 +1558,11 @@ world_suite(void)
          data_plane_operations_come_back_with_their_tag_and_error,
          a_data_plane_operation_outlives_its_process_in_silence);
 
-    TCase *runtime = CASE(suite, "runtime",
-                          the_cni_serves_one_sandbox_at_a_time_and_host_networks_do_not_need_it,
-                          a_container_runs_until_it_is_stopped,
-                          a_container_that_ignores_sigterm_is_killed_after_the_grace_period,
-                          the_kubelet_hears_of_a_container_that_ends_by_itself);
-    /* BUG sim/runtime.c count_incarnation: answers 1 for every restart */
-    add_known_bug(runtime, incarnations_of_a_container_are_counted);
-    /* BUG models/machine.c process_random: does not look at the incarnation */
-    add_known_bug(runtime, a_restarted_container_draws_anew);
+    CASE(suite, "runtime", the_cni_serves_one_sandbox_at_a_time_and_host_networks_do_not_need_it,
+         a_container_runs_until_it_is_stopped,
+         a_container_that_ignores_sigterm_is_killed_after_the_grace_period,
+         the_kubelet_hears_of_a_container_that_ends_by_itself,
+         incarnations_of_a_container_are_counted, a_restarted_container_draws_anew);
     return suite;
 }
 

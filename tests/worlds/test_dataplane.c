@@ -223,7 +223,7 @@ error_of(const Bench *bench, uint64_t token)
         }
     }
     ck_assert_msg(found != NULL, "operation %d never completed", (int)token);
-    return found->error;
+    return found != NULL ? found->error : "never completed";
 }
 
 /* Every operation has completed once, without an error. */
