@@ -20,6 +20,7 @@ typedef struct Verb {
     const char *arguments; /* for the help: "FILE..." */
     const char *summary;   /* one line */
     int (*run)(const struct Verb *verb, int argc, char **argv);
+    int max_files; /* 0: any number */
 } Verb;
 
 int verb_validate(const Verb *verb, int argc, char **argv);

@@ -1,17 +1,18 @@
 /* vwire: the table of verbs. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
 static const Verb verbs[] = {
-    {"validate", "FILE...", "Check scenarios and their manifests", verb_validate},
+    {"validate", "FILE...", "Check scenarios and their manifests", verb_validate, 0},
     {"explain", "FILE",
      "Say which endpoints each chain will take and why, where each Pod goes, "
      "and what it reserves",
-     verb_explain},
-    {"run", "FILE", "Simulate a scenario in virtual time", verb_run},
+     verb_explain, 1},
+    {"run", "FILE", "Simulate a scenario in virtual time", verb_run, 1},
 };
 
 static void
@@ -28,6 +29,17 @@ print_help(FILE *to)
             "or was\ninconclusive, 2 bad scenario or usage, 3 run-time error.\n");
 }
 
+/* What could not be written to standard output was not said: no verb may end well then. */
+static int
+finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return code;
+    }
+    complain("write to standard output: %s", g_strerror(errno));
+    return EXIT_RUNTIME;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -39,15 +51,15 @@ main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         print_help(stdout);
-        return EXIT_PASS;
+        return finish(EXIT_PASS);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("vwire %s\n", VWIRE_VERSION);
-        return EXIT_PASS;
+        return finish(EXIT_PASS);
     }
     for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++) {
         if (strcmp(argv[1], verbs[i].name) == 0) {
-            return verbs[i].run(&verbs[i], argc - 1, argv + 1);
+            return finish(verbs[i].run(&verbs[i], argc - 1, argv + 1));
         }
     }
     complain("%s is no verb (vwire --help lists them)", argv[1]);

@@ -144,6 +144,10 @@ options_parse(const Verb *verb, CommonOptions *common, const GOptionEntry *entri
         fputs(help, stderr);
         return false;
     }
+    if (verb->max_files > 0 && *argc - 1 > verb->max_files) {
+        complain("%s: %s: it takes one file", verb->name, (*argv)[1 + verb->max_files]);
+        return false;
+    }
     common->roots = find_roots();
     return check_format(common) && parse_maps(common);
 }

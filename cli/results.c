@@ -131,7 +131,8 @@ point_json(const Scenario *scenario, const Study *study, uint64_t seed)
     cJSON_AddStringToObject(point, "name", "");
     cJSON_AddObjectToObject(point, "variables");
     cJSON_AddNumberToObject(point, "replications", study->outcomes->len);
-    cJSON_AddNumberToObject(point, "seed", (double)seed);
+    g_autofree char *digits = g_strdup_printf("%" G_GUINT64_FORMAT, seed);
+    cJSON_AddRawToObject(point, "seed", digits); /* a double would lose the last ones */
     cJSON *metrics = cJSON_AddObjectToObject(point, "metrics");
     for (guint i = 0; i < study->series->len; i++) {
         const MetricSeries *series = g_ptr_array_index(study->series, i);

@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 #include "cli/results.h"
 
-#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -304,11 +303,17 @@ typedef struct RunOptions {
     char *dir;
 } RunOptions;
 
+#define MAX_REPLICATIONS 1000000 /* as in the scenario file */
+
 static bool
 check_options(const RunOptions *run)
 {
     if (run->seed < 0 || run->count < 0 || run->jobs < 0 || run->replication < -1) {
         complain("run: --seed, -n, -j and --rep take whole numbers that are not negative");
+        return false;
+    }
+    if (run->count > MAX_REPLICATIONS || run->replication >= MAX_REPLICATIONS) {
+        complain("run: -n and --rep take numbers up to %d", MAX_REPLICATIONS);
         return false;
     }
     return true;
@@ -360,10 +365,6 @@ run_scenario(const Scenario *scenario, const CommonOptions *common, const RunOpt
     } else {
         print_report(scenario, study, run, dir,
                      (double)(g_get_monotonic_time() - progress.began) / 1e6);
-    }
-    if (fflush(stdout) != 0) {
-        complain("write to standard output: %s", g_strerror(errno));
-        return EXIT_RUNTIME;
     }
     return study->passed ? EXIT_PASS : EXIT_FAILED;
 }

@@ -27,6 +27,7 @@ struct CpuGroup {
     bool listed;     /* in node->groups */
     GPtrArray *jobs; /* heap by finish, then address-free order of arrival */
     CpuUsage usage;
+    uint64_t n_submitted; /* orders jobs that end together */
 };
 
 /* ---- heap of jobs ---- */
@@ -44,11 +45,17 @@ place(CpuGroup *group, guint i, CpuJob *job)
     job->index = i;
 }
 
+static bool
+before(const CpuJob *a, const CpuJob *b)
+{
+    return a->finish < b->finish || (a->finish == b->finish && a->order < b->order);
+}
+
 static void
 sift_up(CpuGroup *group, guint i)
 {
     CpuJob *job = job_at(group, i);
-    while (i > 0 && job_at(group, (i - 1) / 2)->finish > job->finish) {
+    while (i > 0 && before(job, job_at(group, (i - 1) / 2))) {
         place(group, i, job_at(group, (i - 1) / 2));
         i = (i - 1) / 2;
     }
@@ -65,10 +72,10 @@ sift_down(CpuGroup *group, guint i)
             break;
         }
         if (child + 1 < group->jobs->len &&
-            job_at(group, child + 1)->finish < job_at(group, child)->finish) {
+            before(job_at(group, child + 1), job_at(group, child))) {
             child++;
         }
-        if (job_at(group, child)->finish >= job->finish) {
+        if (!before(job_at(group, child), job)) {
             break;
         }
         place(group, i, job_at(group, child));
@@ -191,7 +198,7 @@ on_event(Engine *engine, Event *event)
 {
     CpuGroup *group = (CpuGroup *)((char *)event - offsetof(CpuGroup, event));
     nsec_t now = engine_now(engine);
-    guint before = n_runnable(group);
+    guint runnable = n_runnable(group);
     account(group, now);
     if (group->quota > 0 && now >= group->period_end) {
         refill(group, now);
@@ -212,7 +219,7 @@ on_event(Engine *engine, Event *event)
         group->throttled = true;
         group->usage.periods++;
     }
-    settle(group, before, now);
+    settle(group, runnable, now);
     for (guint i = 0; done != NULL && i < done->len; i++) {
         CpuJob *job = g_ptr_array_index(done, i);
         job->done(job);
@@ -258,13 +265,13 @@ cpu_group_free(CpuGroup *group)
 {
     nsec_t now = engine_now(group->node->engine);
     account(group, now);
-    guint before = n_runnable(group);
+    guint runnable = n_runnable(group);
     for (guint i = 0; i < group->jobs->len; i++) {
         job_at(group, i)->group = NULL;
     }
     g_ptr_array_set_size(group->jobs, 0);
     group->throttled = false;
-    settle(group, before, now);
+    settle(group, runnable, now);
     g_ptr_array_unref(group->jobs);
     g_free(group);
 }
@@ -273,20 +280,22 @@ void
 cpu_submit(CpuGroup *group, CpuJob *job, nsec_t demand)
 {
     nsec_t now = engine_now(group->node->engine);
-    guint before = n_runnable(group);
+    guint runnable = n_runnable(group);
     account(group, now);
     if (group->jobs->len == 0) {
         group->throttled = group->throttled && now < group->period_end;
         refill(group, now);
     }
-    if (group->quota > 0 && group->remaining <= EPSILON) {
+    if (group->quota > 0 && !group->throttled && group->remaining <= EPSILON) {
         group->throttled = true;
+        group->usage.periods++;
     }
+    job->order = group->n_submitted++;
     job->group = group;
     job->finish = group->attained + (double)demand;
     g_ptr_array_add(group->jobs, job);
     sift_up(group, group->jobs->len - 1);
-    settle(group, before, now);
+    settle(group, runnable, now);
 }
 
 void
@@ -297,11 +306,11 @@ cpu_cancel(CpuJob *job)
         return;
     }
     nsec_t now = engine_now(group->node->engine);
-    guint before = n_runnable(group);
+    guint runnable = n_runnable(group);
     account(group, now);
     heap_remove(group, job->index);
     job->group = NULL;
-    settle(group, before, now);
+    settle(group, runnable, now);
 }
 
 CpuUsage

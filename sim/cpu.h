@@ -20,6 +20,7 @@ struct CpuJob {
     void (*done)(CpuJob *job);
     CpuGroup *group; /* NULL when it is not running */
     double finish;   /* attained service of the group at which it is done */
+    uint64_t order;  /* of arrival in the group */
     guint index;     /* place in the group's heap */
 };
 

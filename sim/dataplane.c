@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define MAX_HOPS 1000
-
 typedef struct Port Port;
 struct Port {
     char *name;
@@ -163,6 +161,12 @@ cross_connect(Plane *plane, const DataPlaneOp *op)
     if (!g_str_equal(a->owner, b->owner)) {
         return "cross-connect: the interfaces belong to different owners";
     }
+    if (a->xconnect != NULL) {
+        a->xconnect->xconnect = NULL;
+    }
+    if (b->xconnect != NULL) {
+        b->xconnect->xconnect = NULL;
+    }
     a->xconnect = b;
     b->xconnect = a;
     return NULL;
@@ -289,7 +293,10 @@ tunnel_peer(Plane *plane, const Port *port)
     if (tunnel == NULL) {
         return NULL;
     }
-    return tunnel->ends[0] == port ? tunnel->ends[1] : tunnel->ends[0];
+    if (tunnel->ends[0] == port) {
+        return tunnel->ends[1];
+    }
+    return tunnel->ends[1] == port ? tunnel->ends[0] : NULL; /* NULL: another took its place */
 }
 
 static GArray *
@@ -303,7 +310,8 @@ walk(DataPlane *base, const char *pod_port)
         return hops;
     }
     add_hop(hops, HOP_POD, start->owner, NULL, start);
-    for (Port *in = start->wire; in != NULL && hops->len < MAX_HOPS;) {
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+    for (Port *in = start->wire; in != NULL && g_hash_table_add(seen, in);) {
         Port *out = in->xconnect;
         add_hop(hops, in->in_pod ? HOP_POD : HOP_FORWARDER, in->owner, in, out);
         if (out != NULL && out->tunnel != NULL) {

@@ -113,6 +113,7 @@ static bool
 run_range(Batch *batch, int from, int to, GError **error)
 {
     guint jobs = batch->options->jobs != 0 ? batch->options->jobs : g_get_num_processors();
+    jobs = MIN(jobs, (guint)(to - from));
     batch->total = to;
     GThreadPool *pool = g_thread_pool_new(work, batch, (gint)jobs, true, error);
     if (pool == NULL) {

@@ -38,6 +38,7 @@ typedef struct Call {
     Message *message;
     CallFlags flags;
     nsec_t timeout;
+    nsec_t left; /* when it left: its timeout counts from then */
     nsec_t dial_timeout;
     CallState state;
     Failure failure;
@@ -46,6 +47,7 @@ typedef struct Call {
     nsec_t last_push; /* stream: pushes arrive in order */
     GQueue pushes;    /* Push * */
     GList *served;    /* link in callee->served */
+    GList *made;      /* link in caller->made */
 } Call;
 
 typedef struct Push {
@@ -54,6 +56,8 @@ typedef struct Push {
     Call *call;
     Message *message;
     bool closing; /* the server's end of stream */
+    bool due;     /* it has arrived */
+    bool running; /* it takes CPU time: only the first of its stream does */
 } Push;
 
 static void proceed(Call *call);
@@ -96,6 +100,10 @@ detach_caller(Call *call)
     if (call->caller != NULL && call->tag != 0 &&
         g_hash_table_lookup(call->caller->calls, &call->tag) == call) {
         g_hash_table_remove(call->caller->calls, &call->tag);
+    }
+    if (call->made != NULL) {
+        g_queue_delete_link(&call->caller->made, call->made);
+        call->made = NULL;
     }
     call->caller = NULL;
 }
@@ -273,6 +281,7 @@ static void
 depart(Call *call)
 {
     World *world = call->world;
+    call->left = engine_now(world->engine);
     Process *callee = resolve(world, call->address);
     bool plain = (call->flags & CALL_PLAIN) != 0;
     bool dial = (call->flags & CALL_FRESH) != 0 || callee == NULL ||
@@ -288,13 +297,17 @@ depart(Call *call)
     }
     attach_callee(call, callee);
     bool handshake = dial && !plain;
+    if (!handshake) {
+        arm_deadline(call, call->timeout);
+    }
     after(call, handshake ? CALL_SYN : CALL_REQUEST, world_latency(call->caller, callee));
 }
 
 static void
 established(Call *call)
 {
-    arm_deadline(call, call->timeout);
+    nsec_t spent = engine_now(call->world->engine) - call->left;
+    arm_deadline(call, call->timeout > 0 ? MAX(call->timeout - spent, 1) : 0);
     g_hash_table_add(call->caller->peers, g_memdup2(&call->callee->id, sizeof call->callee->id));
     after(call, CALL_REQUEST, world_latency(call->caller, call->callee));
 }
@@ -407,6 +420,8 @@ rpc_call(Process *caller, Action *action, bool stream)
     event_init(&call->event, on_event, 0);
     event_init(&call->deadline, on_deadline, 1);
     g_hash_table_insert(world->calls, &call->id, call);
+    g_queue_push_tail(&caller->made, call);
+    call->made = caller->made.tail;
     if (call->tag != 0) {
         g_hash_table_insert(caller->calls, &call->tag, call);
     }
@@ -445,6 +460,8 @@ rpc_reply(Process *callee, const Action *action, Message *take_message)
 
 /* ---- streams ---- */
 
+static void start_head(Call *call);
+
 static void
 deliver_push(Push *push)
 {
@@ -457,6 +474,11 @@ deliver_push(Push *push)
     push_free(call, push);
     if (closing) {
         call_free(call);
+    } else {
+        Push *next = g_queue_peek_head(&call->pushes);
+        if (next != NULL && next->due) {
+            engine_reschedule(call->world->engine, &next->event, engine_now(call->world->engine));
+        }
     }
     Input input = {.kind = closing ? INPUT_CLOSED : INPUT_EVENT,
                    .tag = tag,
@@ -475,11 +497,14 @@ on_push_job(CpuJob *job)
 }
 
 static void
-on_push_event(Engine *engine, Event *event)
+start_head(Call *call)
 {
-    (void)engine;
-    Push *push = PUSH_OF(event, event);
-    Process *caller = push->call->caller;
+    Push *push = g_queue_peek_head(&call->pushes);
+    if (push == NULL || !push->due || push->running) {
+        return;
+    }
+    push->running = true;
+    Process *caller = call->caller;
     nsec_t demand = caller != NULL && push->message != NULL
                         ? world_demand(caller, push->message->type, push->message->weight)
                         : 0;
@@ -488,6 +513,15 @@ on_push_event(Engine *engine, Event *event)
     } else {
         deliver_push(push);
     }
+}
+
+static void
+on_push_event(Engine *engine, Event *event)
+{
+    (void)engine;
+    Push *push = PUSH_OF(event, event);
+    push->due = true;
+    start_head(push->call);
 }
 
 static void
@@ -556,26 +590,12 @@ end_as_callee(Process *process, Call *call)
     fail(call, failure, world_latency(process, call->caller));
 }
 
-static int
-compare_calls(const void *a, const void *b)
-{
-    const Call *left = *(Call *const *)a, *right = *(Call *const *)b;
-    return left->id < right->id ? -1 : left->id > right->id;
-}
-
 void
 rpc_process_ended(Process *process)
 {
-    GHashTableIter iter;
-    void *value;
-    g_autoptr(GPtrArray) made = g_ptr_array_new();
-    g_hash_table_iter_init(&iter, process->calls);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        g_ptr_array_add(made, value);
-    }
-    g_ptr_array_sort(made, compare_calls);
-    for (guint i = 0; i < made->len; i++) {
-        abandon(g_ptr_array_index(made, i));
+    Call *made;
+    while ((made = g_queue_peek_head(&process->made)) != NULL) {
+        abandon(made);
     }
     Call *call;
     while ((call = g_queue_peek_head(&process->served)) != NULL) {

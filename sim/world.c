@@ -369,6 +369,7 @@ world_start_process(World *world, Machine *machine, WorldNode *node)
     process_random(info, "cpu", &process->cpu_random);
     process->timers = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, timer_free);
     process->calls = g_hash_table_new(g_int64_hash, g_int64_equal);
+    g_queue_init(&process->made);
     g_queue_init(&process->served);
     process->peers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     process->addresses = g_ptr_array_new_with_free_func(g_free);

@@ -30,6 +30,7 @@ struct Process {
     Event start_event;
     GHashTable *timers;   /* tag -> Timer */
     GHashTable *calls;    /* tag -> Call: made by this process */
+    GQueue made;          /* Call *: made by this process, in order */
     GQueue served;        /* Call *: being served by this process */
     GHashTable *peers;    /* ids of processes to which a connection stands */
     GPtrArray *addresses; /* char *: where it listens */

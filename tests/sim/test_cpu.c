@@ -757,15 +757,6 @@ START_TEST(whatever_is_asked_quotas_and_cores_are_never_exceeded_and_nothing_is_
 }
 END_TEST
 
-/* A test that the code fails: run with KNOWN_BUGS=1; becomes tcase_add_test when it is mended. */
-static void
-add_known_bug(TCase *tcase, const TTest *test)
-{
-    if (g_getenv("KNOWN_BUGS") != NULL) {
-        tcase_add_test(tcase, test);
-    }
-}
-
 static void
 add_quota_tests(Suite *suite)
 {
@@ -778,8 +769,7 @@ add_quota_tests(Suite *suite)
     tcase_add_test(quota, idle_quota_is_not_saved_up);
     tcase_add_test(quota, what_is_left_of_a_period_is_what_the_next_job_of_the_period_gets);
     tcase_add_test(quota, a_job_that_comes_after_the_quota_is_spent_waits_for_the_next_period);
-    /* BUG sim/cpu.c cpu_submit: throttles without counting the period */
-    add_known_bug(quota, a_period_in_which_a_late_job_finds_the_quota_spent_counts_as_throttled);
+    tcase_add_test(quota, a_period_in_which_a_late_job_finds_the_quota_spent_counts_as_throttled);
     tcase_add_test(quota, two_threads_spend_the_quota_twice_as_fast);
     tcase_add_test(quota, a_quota_of_whole_cores_never_throttles_as_many_threads);
     tcase_add_test(quota, throttling_is_accounted_in_time_and_in_periods);
@@ -807,8 +797,7 @@ cpu_suite(void)
     tcase_add_test(sharing, jobs_that_start_together_end_as_processor_sharing_says);
     tcase_add_test(sharing, a_throttled_group_leaves_its_cores_to_others);
     tcase_add_test(sharing, jobs_that_end_together_are_all_done);
-    /* BUG sim/cpu.c sift_up, sift_down: ties are not broken by arrival, as `jobs` claims */
-    add_known_bug(sharing, jobs_that_end_together_end_in_the_order_of_arrival);
+    tcase_add_test(sharing, jobs_that_end_together_end_in_the_order_of_arrival);
     tcase_add_test(sharing, a_job_that_needs_nothing_is_done_at_once_but_not_within_the_call);
     suite_add_tcase(suite, sharing);
 

@@ -1469,15 +1469,6 @@ END_TEST
 
 /* ---- suite ---- */
 
-/* A test that the code fails: run with KNOWN_BUGS=1; becomes tcase_add_test when it is mended. */
-static void
-add_known_bug(TCase *tcase, const TTest *test)
-{
-    if (g_getenv("KNOWN_BUGS") != NULL) {
-        tcase_add_test(tcase, test);
-    }
-}
-
 static TCase *
 add_case(Suite *suite, const char *name, const TTest *const *tests, guint n)
 {
@@ -1515,11 +1506,9 @@ add_call_cases(Suite *suite)
              a_call_that_is_cancelled_on_its_way_is_never_heard_of,
              a_call_that_is_cancelled_on_its_way_back_is_not_delivered,
              a_call_replaces_the_one_with_its_tag, calls_without_a_tag_do_not_replace_each_other);
-    /* BUG sim/rpc.c depart: the dial timeout of a plain call is never followed by its timeout */
-    add_known_bug(failures,
-                  the_dial_timeout_of_a_plain_call_does_not_limit_the_wait_for_its_answer);
-    /* BUG sim/rpc.c established: the timeout begins anew after the handshake */
-    add_known_bug(failures, the_deadline_counts_from_leaving_though_a_connection_is_made_first);
+    tcase_add_test(failures,
+                   the_dial_timeout_of_a_plain_call_does_not_limit_the_wait_for_its_answer);
+    tcase_add_test(failures, the_deadline_counts_from_leaving_though_a_connection_is_made_first);
 
     TCase *ends = CASE(suite, "ends", the_end_of_the_callee_resets_calls_that_it_serves,
                        the_end_of_the_callee_refuses_calls_that_are_still_dialling,
@@ -1528,8 +1517,7 @@ add_call_cases(Suite *suite)
                        whoever_listens_at_an_address_later_answers_there,
                        a_connection_to_a_callee_that_was_restarted_is_made_anew,
                        a_world_can_be_freed_with_everything_under_way);
-    /* BUG sim/rpc.c rpc_process_ended: calls of tag 0 keep their freed caller (use after free) */
-    add_known_bug(ends, a_call_without_a_tag_survives_the_end_of_its_caller);
+    tcase_add_test(ends, a_call_without_a_tag_survives_the_end_of_its_caller);
 }
 
 static Suite *
@@ -1543,10 +1531,8 @@ world_suite(void)
              a_client_that_cancels_its_stream_gets_nothing_more_and_the_server_hears_of_it,
              the_end_of_the_server_closes_its_streams, the_end_of_the_client_closes_its_streams,
              a_stream_to_nobody_is_closed, a_stream_stays_open_beyond_the_timeout_of_its_opening);
-    /* BUG sim/rpc.c on_push_event: pushes take their CPU time side by side and overtake */
-    add_known_bug(streams, events_of_a_stream_arrive_in_order_whatever_cpu_time_they_take);
-    /* BUG sim/rpc.c deliver_push: the closing push frees those that still take CPU time */
-    add_known_bug(streams, closing_a_stream_loses_no_event_that_takes_cpu_time);
+    tcase_add_test(streams, events_of_a_stream_arrive_in_order_whatever_cpu_time_they_take);
+    tcase_add_test(streams, closing_a_stream_loses_no_event_that_takes_cpu_time);
 
     CASE(suite, "processes", timers_fire_once_in_their_order_and_can_be_moved_and_stopped,
          work_takes_the_demand_of_the_calibration,

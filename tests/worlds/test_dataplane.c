@@ -903,15 +903,6 @@ START_TEST(whatever_is_done_every_operation_completes_once_and_walks_are_symmetr
 }
 END_TEST
 
-/* A test that the code fails: run with KNOWN_BUGS=1; becomes a loop test when it is mended. */
-static void
-add_known_bug(TCase *tcase, const TTest *test)
-{
-    if (g_getenv("KNOWN_BUGS") != NULL) {
-        tcase_add_loop_test(tcase, test, 0, N_PLANES);
-    }
-}
-
 static void
 add(TCase *tcase, const TTest *const *tests, guint n)
 {
@@ -947,8 +938,7 @@ dataplane_suite(void)
         a_direct_memif_leads_from_pod_to_pod_and_past_the_forwarder,
         a_walk_stops_where_nothing_is_joined_on, a_long_chain_is_walked_to_its_end,
         a_walk_ends_though_the_wires_make_a_loop);
-    /* BUG sim/dataplane.c walk: goes round a loop until MAX_HOPS instead of stopping at it */
-    add_known_bug(walks, a_walk_stops_at_a_loop_and_enters_no_port_twice);
+    tcase_add_test(walks, a_walk_stops_at_a_loop_and_enters_no_port_twice);
     suite_add_tcase(suite, walks);
 
     TCase *removal = tcase_create("removal");
@@ -965,12 +955,10 @@ dataplane_suite(void)
         equal_vnis_of_other_pairs_of_nodes_never_meet,
         a_wire_that_is_made_anew_replaces_the_old_one,
         a_tunnel_port_that_is_made_anew_leaves_its_old_tunnel);
-    /* BUG sim/dataplane.c cross_connect: the old peer keeps its pointer (then a use after free) */
-    add_known_bug(joins, a_port_that_is_joined_anew_leaves_its_old_cross_connect);
-    add_known_bug(joins, a_port_that_was_joined_twice_can_be_removed);
-    add_known_bug(joins, whatever_is_done_every_operation_completes_once_and_walks_are_symmetric);
-    /* BUG sim/dataplane.c create_tunnel, tunnel_peer: a displaced end leads to the one that came */
-    add_known_bug(joins, two_tunnel_ports_of_one_node_and_vni_do_not_lead_into_each_other);
+    tcase_add_test(joins, a_port_that_is_joined_anew_leaves_its_old_cross_connect);
+    tcase_add_test(joins, a_port_that_was_joined_twice_can_be_removed);
+    tcase_add_test(joins, whatever_is_done_every_operation_completes_once_and_walks_are_symmetric);
+    tcase_add_test(joins, two_tunnel_ports_of_one_node_and_vni_do_not_lead_into_each_other);
     suite_add_tcase(suite, joins);
     return suite;
 }
