@@ -169,6 +169,23 @@ START_TEST(services_and_labels_come_from_the_environment)
 }
 END_TEST
 
+/* BUG: endpoint.c own_record registers NSM_LABELS alone; the mains' registry client has clientinfo
+ * too, so that "nodeName: {{.nodeName}}" selects the endpoints of the client's node (FACTS 1.4). */
+START_TEST(a_registration_has_the_client_info)
+{
+    make_machine(endpoint_new, LAST,
+                 "{name: NSM_LABELS, value: \"app:nse,podName:own\"}, "
+                 "{name: NODE_NAME, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}, "
+                 "{name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}");
+    start();
+    reply(SVID_TAG, svid());
+    const NseRecord *own = registry_message_record(only(ACTION_CALL)->message);
+    ck_assert_str_eq(labels_get(&own->labels, "app"), "nse");
+    ck_assert_str_eq(labels_get(&own->labels, "podName"), "own"); /* what is there stays */
+    ck_assert_pstr_eq(labels_get(&own->labels, "nodeName"), "node-a");
+}
+END_TEST
+
 START_TEST(the_firewall_reads_the_variable_of_one_service)
 {
     make_machine(passthrough_new, FIREWALL, "{name: NSM_SERVICE_NAME, value: svc}");
@@ -629,6 +646,7 @@ main(void)
         requests_of_one_connection_go_one_after_the_other,
     };
     const TTest *const disabled[] = {
+        a_registration_has_the_client_info,
         an_address_comes_back_when_the_previous_token_expires,
         its_answer_has_the_clients_own_labels_and_end,
         a_close_waits_for_the_request_under_way,

@@ -580,6 +580,27 @@ START_TEST(the_tunnel_has_the_other_sides_vni)
 }
 END_TEST
 
+/* BUG: forwarder.c finish answers with the client end of the next hop: where that is a tunnel, the
+ * client is given client.node and keeps it, so that manager.c is_remote takes the client's own
+ * refresh for a Request from another node once the forwarder is forgotten (no NS Find, and the
+ * service's matches do not count). */
+START_TEST(its_answer_has_the_clients_own_end)
+{
+    assert_tunnel("{}", WIRE_VXLAN);
+    const Action *call = only(ACTION_CALL);
+    Connection *back = connection_copy(connection_of(call));
+    back->vni = 11;
+    back->server.node = g_strdup("node-b");
+    reply(call->tag, nsm_message(MESSAGE_NSM_CONNECTION, back));
+    program("vpp-tunnel", "tunnel vxlan ns/pod/c#2/server node-b");
+    program("vpp-interface", TO_CLIENT);
+    program("vpp-cross-connect", JOINED);
+    const Connection *answer = nsm_message_connection(answer_of(1, MESSAGE_NSM_CONNECTION));
+    ck_assert_ptr_null(answer->client.node);
+    ck_assert_str_eq(answer->client.pod, "ns/client");
+}
+END_TEST
+
 /* The whole of a Request from `node`; returns the VNI that the answer names. */
 static uint32_t
 serve_remote(uint64_t call, const char *id, const char *node)
@@ -800,6 +821,7 @@ main(void)
     const TTest *const disabled[] = {
         each_candidate_that_is_tried_moves_the_turn,
         memif_to_memif_costs_no_vpp_interface,
+        its_answer_has_the_clients_own_end,
         a_close_waits_for_the_request_under_way,
         a_connection_is_closed_when_the_previous_token_expires,
     };
