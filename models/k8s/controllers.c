@@ -10,6 +10,7 @@
 
 #define BACKOFF_FIRST (5 * NSEC_PER_MSEC) /* workqueue.DefaultControllerRateLimiter */
 #define BACKOFF_MAX (1000 * NSEC_PER_SEC)
+#define BATCH_MAX 500u                              /* burstReplicas */
 #define HASH_ALPHABET "bcdfghjklmnpqrstvwxz2456789" /* apimachinery util/rand */
 
 typedef enum SlotState { SLOT_EMPTY, SLOT_CREATING, SLOT_FILLED } SlotState;
@@ -34,7 +35,9 @@ struct Set {
     guint creating;
     guint n_created; /* ordinals used for names */
     int failures;
-    bool waiting; /* a sync or back-off timer runs */
+    bool waiting;      /* a sync or back-off timer runs */
+    bool backing_off;  /* it is a back-off */
+    bool batch_failed; /* some create of the present batch */
     uint64_t tag;
 };
 
@@ -77,21 +80,28 @@ set_free(void *data)
     g_free(set);
 }
 
-static void
-later(Controllers *kcm, Set *set, nsec_t delay, Actions *actions)
-{
-    if (!set->waiting) {
-        set->waiting = true;
-        actions_timer(actions, set->tag, delay);
-    }
-    (void)kcm;
-}
-
+/* News of its objects queue a set at once, even while a failed sync backs off (enqueueRS). */
 static void
 sync_later(Controllers *kcm, Set *set, Actions *actions)
 {
-    later(kcm, set, process_draw(kcm->base.info, PARAMETER_CONTROLLERS_SYNC, &kcm->random),
-          actions);
+    if (set->waiting && !set->backing_off) {
+        return;
+    }
+    set->waiting = true;
+    set->backing_off = false;
+    actions_timer(actions, set->tag,
+                  process_draw(kcm->base.info, PARAMETER_CONTROLLERS_SYNC, &kcm->random));
+}
+
+/* One failed sync is one failure of the work queue's item, however many creates failed in it. */
+static void
+back_off(Set *set, Actions *actions)
+{
+    nsec_t delay = BACKOFF_FIRST << MIN(set->failures, 20);
+    set->failures++;
+    set->waiting = true;
+    set->backing_off = true;
+    actions_timer(actions, set->tag, MIN(delay, BACKOFF_MAX));
 }
 
 /* ---- making Pods and ReplicaSets ---- */
@@ -195,6 +205,13 @@ wanted_slots(const Controllers *kcm, const ApiObject *object)
     }
 }
 
+/* DaemonSet burst; ReplicaSet SlowStartInitialBatchSize */
+static guint
+first_batch(ObjectKind kind)
+{
+    return kind == OBJECT_DAEMON_SET ? 250 : 1;
+}
+
 static void
 add_slots(Controllers *kcm, Set *set)
 {
@@ -209,7 +226,7 @@ add_slots(Controllers *kcm, Set *set)
         Slot slot = {.set = set, .node = node};
         g_array_append_val(set->slots, slot);
     }
-    set->batch = daemon ? 250 : 1; /* DaemonSet burst; ReplicaSet SlowStartInitialBatchSize */
+    set->batch = first_batch(set->object->kind);
 }
 
 static void
@@ -273,22 +290,23 @@ on_created(Controllers *kcm, const Input *input, Actions *actions)
     g_hash_table_remove(kcm->calls, &input->tag);
     set->creating--;
     if (input->kind == INPUT_REPLY && input->message->type == MESSAGE_API_OBJECT) {
-        const ApiObject *object = api_message_object(input->message);
-        set->failures = 0;
         slot->state = SLOT_FILLED;
-        slot->pod_uid = object->uid;
+        slot->pod_uid = api_message_object(input->message)->uid;
         g_hash_table_insert(kcm->pod_slots, &slot->pod_uid, slot);
-        if (set->creating == 0) {
-            set->batch *= 2;
-            sync_set(kcm, set, input->now, actions);
-        }
+    } else {
+        slot->state = SLOT_EMPTY;
+        set->batch_failed = true;
+    }
+    if (set->creating > 0) {
         return;
     }
-    slot->state = SLOT_EMPTY;
-    set->batch = 1;
-    nsec_t delay = BACKOFF_FIRST << MIN(set->failures, 20);
-    set->failures++;
-    later(kcm, set, MIN(delay, BACKOFF_MAX), actions);
+    if (set->batch_failed) {
+        back_off(set, actions);
+        return;
+    }
+    set->failures = 0;
+    set->batch = MIN(2 * set->batch, BATCH_MAX);
+    sync_set(kcm, set, input->now, actions);
 }
 
 static void
@@ -309,7 +327,6 @@ on_pod(Controllers *kcm, const ApiEvent *event, Actions *actions)
         g_hash_table_remove(kcm->pod_slots, &pod->uid);
         slot->state = SLOT_EMPTY;
         slot->ready = false;
-        slot->set->batch = MAX(slot->set->batch, 1);
     }
     if (gone || (became_ready && slot->set->object->kind == OBJECT_STATEFUL_SET)) {
         sync_later(kcm, slot->set, actions);
@@ -346,7 +363,10 @@ on_timer(Controllers *kcm, const Input *input, Actions *actions)
 {
     Set *set = g_hash_table_lookup(kcm->set_tags, &input->tag);
     if (set != NULL) {
-        set->waiting = false;
+        set->waiting = set->backing_off = set->batch_failed = false;
+        if (set->creating == 0) { /* each sync of a ReplicaSet starts slowly anew */
+            set->batch = first_batch(set->object->kind);
+        }
         sync_set(kcm, set, input->now, actions);
     }
 }

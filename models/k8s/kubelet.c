@@ -237,6 +237,9 @@ make_status(const KubePod *pod, PodStatus *out)
         }
     }
     out->finished = all_finished(pod);
+    for (guint i = pod->n_init; out->finished && i < pod->n_containers; i++) {
+        out->failed = out->failed || pod->containers[i].known_exit_code != 0;
+    }
     out->message = g_strdup(pod->why);
 }
 
@@ -509,7 +512,8 @@ drive_container(Kubelet *kubelet, KubePod *pod, guint i, nsec_t now, Actions *ac
     if (c->starting || c->stopping) {
         return true;
     }
-    if (c->known == CONTAINER_RUNNING || c->waiting || c->actual == CONTAINER_RUNNING) {
+    bool unseen = c->known != c->actual; /* the next relist decides */
+    if (c->known == CONTAINER_RUNNING || c->waiting || unseen) {
         return false;
     }
     if (c->known == CONTAINER_TERMINATED) {
@@ -526,6 +530,7 @@ drive_container(Kubelet *kubelet, KubePod *pod, guint i, nsec_t now, Actions *ac
             actions_trace(actions, TRACE_CONTAINER_BACKOFF,
                           actions_printf(actions, "%s/%s", pod->key, c->spec->name), NULL);
             actions_timer(actions, tag_of(pod, i, TAG_BACKOFF), left);
+            update_status(kubelet, pod, now, actions);
             return false;
         }
         c->restarts++;
@@ -534,14 +539,9 @@ drive_container(Kubelet *kubelet, KubePod *pod, guint i, nsec_t now, Actions *ac
     return true;
 }
 
-/* computePodActions: the first unfinished init container alone, then all others in order. */
 static void
-sync_pod(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
+drive_containers(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
 {
-    if (pod->state != STATE_RUNNING) {
-        return;
-    }
-    update_status(kubelet, pod, now, actions);
     for (guint i = 0; i < pod->n_init; i++) {
         if (!has_finished(pod, i)) {
             drive_container(kubelet, pod, i, now, actions);
@@ -553,6 +553,17 @@ sync_pod(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
             return;
         }
     }
+}
+
+/* computePodActions: the first unfinished init container alone, then all others in order. */
+static void
+sync_pod(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
+{
+    if (pod->state != STATE_RUNNING) {
+        return;
+    }
+    update_status(kubelet, pod, now, actions);
+    drive_containers(kubelet, pod, now, actions);
 }
 
 static void
@@ -578,7 +589,8 @@ on_container_started(Kubelet *kubelet, KubePod *pod, guint i, const Input *input
         c->actual = c->known = CONTAINER_TERMINATED;
         c->known_exit_code = c->exit_code = 128;
         c->crashes++;
-        c->exited_at = input->now;
+        c->started_at = c->exited_at = input->now;
+        schedule_relist(kubelet, pod, input->now, actions);
         explain(kubelet, pod, g_strdup(input->error), input->now, actions);
     } else {
         c->actual = CONTAINER_RUNNING;
@@ -591,7 +603,8 @@ on_container_started(Kubelet *kubelet, KubePod *pod, guint i, const Input *input
                       actions_printf(actions, "%s/%s", pod->key, c->spec->name), NULL);
         schedule_relist(kubelet, pod, input->now, actions);
     }
-    for (guint next = pod->n_init; i >= pod->n_init && next < pod->n_containers; next++) {
+    bool goes_on = pod->state == STATE_RUNNING && i >= pod->n_init;
+    for (guint next = pod->n_init; goes_on && next < pod->n_containers; next++) {
         if (drive_container(kubelet, pod, next, input->now, actions)) {
             return;
         }
@@ -672,7 +685,8 @@ on_probe_tick(KubePod *pod, guint i, int which, Actions *actions)
 {
     Container *c = &pod->containers[i];
     c->probes[which].ticking = false;
-    if (pod->state == STATE_RUNNING && c->known == CONTAINER_RUNNING) {
+    bool allowed = which == STARTUP || is_started(c);
+    if (pod->state == STATE_RUNNING && c->known == CONTAINER_RUNNING && allowed) {
         run_probe(pod, i, which, actions);
     }
 }
@@ -903,6 +917,7 @@ on_tagged(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
     case TAG_VOLUME_RETRY:
         if (pod->state == STATE_MOUNTING && !ask_for(kubelet, pod, i, input->now, actions) &&
             --pod->n_volumes_pending == 0) {
+            pod->why = NULL;
             wait_for_mount(kubelet, pod, input->now, actions);
         }
         break;
@@ -921,7 +936,8 @@ on_tagged(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
     case TAG_CONTAINER:
         on_container_started(kubelet, pod, i, input, actions);
         if (pod->state == STATE_TERMINATING) {
-            kill_container(kubelet, pod, i, 0, actions);
+            kill_container(kubelet, pod, i, pod->object->grace, actions);
+            finish_termination(kubelet, pod, actions);
         }
         break;
     case TAG_STOP_SANDBOX:

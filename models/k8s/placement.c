@@ -327,8 +327,9 @@ static double
 resource_score(const PodSpec *spec, const NodeState *state)
 {
     ResourceList requests = pod_spec_requests(spec);
-    double cpu = (double)(state->cpu + known(requests.cpu, DEFAULT_CPU)) / (double)state->node->cpu;
-    double memory = (double)(state->memory + known(requests.memory, DEFAULT_MEMORY)) /
+    double cpu =
+        (double)(state->scored_cpu + known(requests.cpu, DEFAULT_CPU)) / (double)state->node->cpu;
+    double memory = (double)(state->scored_memory + known(requests.memory, DEFAULT_MEMORY)) /
                     (double)state->node->memory;
     cpu = MIN(cpu, 1.0);
     memory = MIN(memory, 1.0);
@@ -383,21 +384,27 @@ best_of(const GArray *candidates)
     return best;
 }
 
+static int
+compare_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The scheduler sorts "<n> <reason>" as text (FitError.Error). */
 static char *
 explain_failure(const Placement *placement, const guint *counts)
 {
-    GString *text = g_string_new(NULL);
-    g_string_printf(text, "0/%u nodes are available:", placement->n);
-    const char *separator = " ";
+    g_autoptr(GPtrArray) reasons = g_ptr_array_new_with_free_func(g_free);
     for (int reason = 1; reason < N_FILTER_REASONS; reason++) {
         if (counts[reason] > 0) {
-            g_string_append_printf(text, "%s%u %s", separator, counts[reason],
-                                   filter_reason_text((FilterReason)reason));
-            separator = ", ";
+            g_ptr_array_add(reasons, g_strdup_printf("%u %s", counts[reason],
+                                                     filter_reason_text((FilterReason)reason)));
         }
     }
-    g_string_append_c(text, '.');
-    return g_string_free(text, false);
+    g_ptr_array_sort(reasons, compare_text);
+    g_ptr_array_add(reasons, NULL);
+    g_autofree char *list = g_strjoinv(", ", (char **)reasons->pdata);
+    return g_strdup_printf("0/%u nodes are available: %s.", placement->n, list);
 }
 
 /* numFeasibleNodesToFind (pkg/scheduler/schedule_one.go). */
@@ -407,7 +414,7 @@ enough_nodes(guint n)
     if (n <= 100) {
         return n;
     }
-    guint percent = MAX(50 - n / 125, 5);
+    guint percent = n < 45 * 125 ? 50 - n / 125 : 5;
     return MAX(n * percent / 100, 100);
 }
 
@@ -468,6 +475,8 @@ placement_add(Placement *placement, const char *node, const PlacedPod *take)
     ResourceList requests = pod_spec_requests(take->spec);
     state->cpu += known(requests.cpu, 0);
     state->memory += known(requests.memory, 0);
+    state->scored_cpu += known(requests.cpu, DEFAULT_CPU);
+    state->scored_memory += known(requests.memory, DEFAULT_MEMORY);
     placement->n_anti += has_required_anti(take->spec);
     g_array_append_val(state->pods, *take);
 }
@@ -482,6 +491,8 @@ placement_remove(Placement *placement, const char *node, uint64_t uid)
             ResourceList requests = pod_spec_requests(pod->spec);
             state->cpu -= known(requests.cpu, 0);
             state->memory -= known(requests.memory, 0);
+            state->scored_cpu -= known(requests.cpu, DEFAULT_CPU);
+            state->scored_memory -= known(requests.memory, DEFAULT_MEMORY);
             placement->n_anti -= has_required_anti(pod->spec);
             api_object_unref(pod->object);
             g_array_remove_index(state->pods, k);

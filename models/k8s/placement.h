@@ -39,9 +39,11 @@ typedef struct PlacedPod {
 
 typedef struct NodeState {
     const Node *node;
-    int64_t cpu;    /* requested, milli-cores */
-    int64_t memory; /* requested, bytes */
-    GArray *pods;   /* PlacedPod */
+    int64_t cpu;        /* requested, milli-cores */
+    int64_t memory;     /* requested, bytes */
+    int64_t scored_cpu; /* the same, Pods without requests counted with defaults: for scores */
+    int64_t scored_memory;
+    GArray *pods; /* PlacedPod */
 } NodeState;
 
 typedef struct Placement {

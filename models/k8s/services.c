@@ -55,10 +55,35 @@ announce_pod(Services *services, const ApiObject *pod, bool up, Actions *actions
 }
 
 static void
+remove_service(Services *services, const ApiObject *service, Actions *actions)
+{
+    GPtrArray *list = g_hash_table_lookup(services->by_namespace, service->ns);
+    for (guint i = 0; i < services->order->len; i++) {
+        const ApiObject *pod = g_ptr_array_index(services->order, i);
+        if (g_str_equal(pod->ns, service->ns)) {
+            announce(service, pod, false, actions);
+        }
+    }
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        if (((const ApiObject *)g_ptr_array_index(list, i))->uid == service->uid) {
+            g_ptr_array_remove_index(list, i);
+            return;
+        }
+    }
+}
+
+static void
 on_service(Services *services, const ApiEvent *event, Actions *actions)
 {
     ApiObject *service = event->object;
-    if (event->type != WATCH_ADDED || service->manifest == NULL) {
+    if (service->manifest == NULL || service->manifest->service == NULL) {
+        return;
+    }
+    if (event->type == WATCH_DELETED) {
+        remove_service(services, service, actions);
+        return;
+    }
+    if (event->type != WATCH_ADDED) {
         return;
     }
     GPtrArray *list = g_hash_table_lookup(services->by_namespace, service->ns);
@@ -82,7 +107,7 @@ on_pod(Services *services, const ApiEvent *event, Actions *actions)
     ApiObject *known = g_hash_table_lookup(services->ready, &pod->uid);
     bool ready =
         event->type != WATCH_DELETED && pod->status.ready && !pod->deleting && pod->pod_ip != NULL;
-    if (ready && known == NULL && g_hash_table_contains(services->by_namespace, pod->ns)) {
+    if (ready && known == NULL) {
         g_ptr_array_add(services->order, api_object_ref(pod));
         g_hash_table_insert(services->ready, &pod->uid, pod);
         announce_pod(services, pod, true, actions);
