@@ -461,7 +461,14 @@ belongs_to(const char *pod, const ChainEndpoint *endpoint)
             return true;
         }
     }
-    return g_str_has_prefix(pod, endpoint->name);
+    /* a replacement: the workload's name and generated parts without a further workload between */
+    size_t length = strlen(endpoint->name);
+    guint parts = endpoint->object->kind == OBJECT_DEPLOYMENT ? 2 : 1;
+    guint n = 0;
+    for (const char *c = pod + length; g_str_has_prefix(pod, endpoint->name) && *c != '\0'; c++) {
+        n += *c == '-';
+    }
+    return g_str_has_prefix(pod, endpoint->name) && pod[length] == '-' && n <= parts;
 }
 
 static bool
@@ -498,6 +505,9 @@ chain_check_walk(const Chain *chain, const GArray *hops)
         link_index++;
     }
     const DataPlaneHop *last = &g_array_index(hops, DataPlaneHop, hops->len - 1);
+    if (link_index == chain->links->len && last->kind != HOP_POD) {
+        return g_strdup_printf("the path goes on to %s beyond the end of the chain", last->owner);
+    }
     if (link_index < chain->links->len) {
         return g_strdup_printf("the path ends at %s after %u of %u links", last->owner, link_index,
                                chain->links->len);

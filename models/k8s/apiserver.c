@@ -311,6 +311,9 @@ static void
 delete_object(ApiServer *server, GList *link, nsec_t grace, Actions *actions)
 {
     ApiObject *object = link->data;
+    if (object->deleting && grace > 0 && grace >= object->grace) {
+        return; /* a deletion under way is never lengthened (rest.BeforeDelete) */
+    }
     if (object->kind == OBJECT_POD && object->node != NULL && grace > 0) {
         ApiObject *marked = api_object_copy(object);
         marked->deleting = true;
@@ -380,6 +383,11 @@ finish_create(ApiServer *server, uint64_t call, ApiObject *take_object, nsec_t n
     }
     store(server, take_object, now, actions);
     reply_object(server, call, take_object, actions);
+    bool orphan =
+        take_object->owner != 0 && !g_hash_table_contains(server->by_uid, &take_object->owner);
+    if (orphan) { /* its owner went meanwhile: garbagecollector.go attemptToDeleteItem */
+        delete_object(server, g_hash_table_lookup(server->by_uid, &take_object->uid), 0, actions);
+    }
 }
 
 static ApiObject *

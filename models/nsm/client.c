@@ -48,6 +48,8 @@ typedef struct Client {
     nsec_t *refresh;          /* by URL: the interval between refreshes */
     guint n_closing;          /* Closes that are not answered yet */
     guint n_connected;        /* URLs whose Request has succeeded: the first so many */
+    bool monitored;           /* the current URL's MonitorConnections has answered */
+    nsec_t monitor_end;       /* its deadline; 0: not begun */
     nsec_t reconnect;         /* next pause while the manager cannot be reached */
     RandomStream random;
 } Client;
@@ -64,21 +66,6 @@ static const char *
 connection_name(const Client *client, guint url, Actions *actions)
 {
     return actions_printf(actions, "%s-%u", client->base.info->pod_key, url);
-}
-
-/* clientinfo: NODE_NAME, POD_NAME, CLUSTER_NAME become labels beside the URL's own. */
-static void
-add_labels(const Client *client, const NsUrl *url, Labels *out)
-{
-    static const char *const infos[][2] = {
-        {"NODE_NAME", "nodeName"}, {"POD_NAME", "podName"}, {"CLUSTER_NAME", "clusterName"}};
-    labels_copy(&url->labels, out);
-    for (guint i = 0; i < G_N_ELEMENTS(infos); i++) {
-        g_autofree char *value = process_env(client->base.info, infos[i][0], NULL);
-        if (value != NULL) {
-            labels_set(out, infos[i][1], value);
-        }
-    }
 }
 
 static WireKind
@@ -108,7 +95,8 @@ make_request(Client *client, guint i, nsec_t now, Actions *actions)
     Connection *connection = connection_new(connection_name(client, i, actions), url->service);
     connection_advance(connection, client->name, now, client->token_lifetime);
     labels_clear(&connection->labels);
-    add_labels(client, url, &connection->labels);
+    labels_copy(&url->labels, &connection->labels);
+    labels_add_client_info(&connection->labels, client->base.info);
     connection->mechanism = wire_of(url->mechanism);
     connection->client.pod = g_strdup(client->base.info->pod_key);
     connection->client.interface =
@@ -141,12 +129,21 @@ go_on(Client *client, nsec_t now, Actions *actions)
         }
         return;
     }
-    if (client->init) {
+    if (client->init || client->monitored) {
         client->state = STATE_REQUEST;
         request(client, client->current, now, actions);
         return;
     }
     client->state = STATE_MONITOR;
+    if (client->monitor_end == 0) {
+        client->monitor_end = now + client->request_timeout;
+    }
+    if (now >= client->monitor_end) {
+        actions_trace(actions, TRACE_NOTE, client->base.info->pod_key,
+                      "MonitorConnections: deadline exceeded: fatal");
+        actions_exit(actions, 1);
+        return;
+    }
     Connection *ask = connection_new(connection_name(client, client->current, actions), "");
     connection_advance(ask, client->name, now, client->token_lifetime);
     Action *call = actions_call(actions, client->manager, tag_of(TAG_MONITOR, client->current),
@@ -165,10 +162,11 @@ pause_for(Client *client, nsec_t delay, Actions *actions)
 /* The dial is WaitForReady: a manager that cannot be reached is tried again with gRPC's
  * connection back-off, not with the retry element's pause. */
 static void
-back_off(Client *client, Actions *actions)
+back_off(Client *client, nsec_t at_most, Actions *actions)
 {
     double jitter = 1 + RECONNECT_JITTER * (2 * random_uniform(&client->random) - 1);
-    pause_for(client, (nsec_t)((double)client->reconnect * jitter), actions);
+    nsec_t delay = (nsec_t)((double)client->reconnect * jitter);
+    pause_for(client, MIN(delay, at_most), actions);
     client->reconnect = MIN(client->reconnect * 8 / 5, RECONNECT_MAX);
 }
 
@@ -176,7 +174,7 @@ static void
 on_monitored(Client *client, const Input *input, Actions *actions)
 {
     if (input->kind == INPUT_FAILURE && input->failure == FAILURE_REFUSED) {
-        back_off(client, actions);
+        back_off(client, client->monitor_end - input->now, actions);
         return;
     }
     if (input->kind == INPUT_FAILURE) { /* fatal (cmd-nsc@v1.4.0:main.go:228-247) */
@@ -192,6 +190,7 @@ on_monitored(Client *client, const Input *input, Actions *actions)
             connection_ref(nsm_message_connection(input->message));
     }
     client->state = STATE_REQUEST;
+    client->monitored = true;
     request(client, client->current, input->now, actions);
 }
 
@@ -220,6 +219,8 @@ on_connected(Client *client, guint i, const Input *input, Actions *actions)
         actions_trace(actions, TRACE_REQUEST_DONE, actions_string(actions, connection->id),
                       actions_printf(actions, "%s via %u segments", connection->service,
                                      connection->path->len));
+        client->monitored = false;
+        client->monitor_end = 0;
         client->n_connected = ++client->current;
         go_on(client, input->now, actions);
     }
@@ -241,7 +242,7 @@ on_requested(Client *client, guint i, const Input *input, Actions *actions)
         return;
     }
     if (input->kind == INPUT_FAILURE && input->failure == FAILURE_REFUSED) {
-        back_off(client, actions);
+        back_off(client, NSEC_NEVER, actions);
     } else {
         pause_for(client, RETRY, actions);
     }

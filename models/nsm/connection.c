@@ -103,10 +103,12 @@ connection_advance(Connection *connection, const char *name, nsec_t now, nsec_t 
     bool known = next < connection->path->len &&
                  g_str_equal(connection_segment(connection, next)->name, name);
     if (!known) {
+        bool replaces = next < connection->path->len;
         g_array_set_size(connection->path, MIN(next, connection->path->len));
         PathSegment segment = {.name = g_strdup(name)};
-        segment.id =
-            next == 0 ? g_strdup(connection->id) : g_strdup_printf("%s#%u", connection->id, next);
+        segment.id = next == 0  ? g_strdup(connection->id)
+                     : replaces ? g_strdup_printf("%s#%u@%s", connection->id, next, name)
+                                : g_strdup_printf("%s#%u", connection->id, next);
         g_array_append_val(connection->path, segment);
     }
     g_array_index(connection->path, PathSegment, next).expires = now + lifetime;
@@ -140,6 +142,28 @@ connection_expires(const Connection *connection)
         soonest = MIN(soonest, connection_segment(connection, i)->expires);
     }
     return soonest;
+}
+
+void
+labels_add_client_info(Labels *labels, const ProcessInfo *info)
+{
+    static const char *const infos[][2] = {
+        {"NODE_NAME", "nodeName"}, {"POD_NAME", "podName"}, {"CLUSTER_NAME", "clusterName"}};
+    for (guint i = 0; i < G_N_ELEMENTS(infos); i++) {
+        g_autofree char *value = process_env(info, infos[i][0], NULL);
+        if (value != NULL && labels_get(labels, infos[i][1]) == NULL) {
+            labels_set(labels, infos[i][1], value);
+        }
+    }
+}
+
+void
+link_end_assign(LinkEnd *to, const LinkEnd *from)
+{
+    LinkEnd copy;
+    link_end_copy(from, &copy);
+    link_end_clear(to);
+    *to = copy;
 }
 
 static void

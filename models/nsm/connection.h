@@ -61,6 +61,13 @@ const char *connection_next_name(const Connection *connection);
 /* The soonest expiry over all segments. */
 nsec_t connection_expires(const Connection *connection);
 
+/* What the chain's clientinfo element adds: NODE_NAME, POD_NAME and CLUSTER_NAME of the process's
+ * environment as nodeName, podName and clusterName, where the labels do not have them yet. */
+void labels_add_client_info(Labels *labels, const ProcessInfo *info);
+
+/* Makes `to` what `from` is. */
+void link_end_assign(LinkEnd *to, const LinkEnd *from);
+
 typedef struct NsmMessage {
     Message base; /* NSM_REQUEST, NSM_CONNECTION, NSM_CLOSE, NSM_MONITOR */
     Connection *connection;

@@ -104,6 +104,9 @@ accept(Endpoint *endpoint, Link *link, const Connection *filled, Actions *action
     back->vni = 0;
     g_free(back->nse);
     back->nse = g_strdup(endpoint->name);
+    labels_clear(&back->labels);
+    labels_copy(&link->in->labels, &back->labels);
+    link_end_assign(&back->client, &link->in->client);
     g_free(back->server.pod);
     g_free(back->server.interface);
     g_clear_pointer(&back->server.node, g_free);
@@ -396,6 +399,7 @@ own_record(const Endpoint *endpoint)
     g_strfreev(record->services);
     record->services = g_strsplit(services, ",", -1);
     labels_copy(&endpoint->labels, &record->labels);
+    labels_add_client_info(&record->labels, info);
     record->url = g_strdup(endpoint->listen);
     return record;
 }

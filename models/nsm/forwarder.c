@@ -185,15 +185,15 @@ on_service(Forwarder *forwarder, Task *task, const RegistryFound *found, Actions
 }
 
 /* roundrobin/selector.go: one counter for each service; all candidates are tried from there on. */
-static guint
-round_robin(Forwarder *forwarder, const char *service, guint n)
+static guint *
+turn_of(Forwarder *forwarder, const char *service)
 {
     guint *counter = g_hash_table_lookup(forwarder->round_robin, service);
     if (counter == NULL) {
         counter = g_new0(guint, 1);
         g_hash_table_insert(forwarder->round_robin, g_strdup(service), counter);
     }
-    return (*counter)++ % n;
+    return counter;
 }
 
 static char *
@@ -210,7 +210,7 @@ order_candidates(Forwarder *forwarder, Task *task, const GPtrArray *chosen)
 {
     bool pinned = task->in->nse != NULL;
     guint start =
-        chosen->len > 0 && !pinned ? round_robin(forwarder, task->in->service, chosen->len) : 0;
+        chosen->len > 0 && !pinned ? *turn_of(forwarder, task->in->service) % chosen->len : 0;
     g_clear_pointer(&task->candidates, g_ptr_array_unref);
     task->candidates = g_ptr_array_new_with_free_func((GDestroyNotify)nse_record_unref);
     for (guint i = 0; i < chosen->len; i++) {
@@ -228,6 +228,9 @@ request_next(Forwarder *forwarder, Task *task, Actions *actions)
         return;
     }
     const NseRecord *nse = g_ptr_array_index(task->candidates, task->next);
+    if (task->in->nse == NULL) {
+        ++*turn_of(forwarder, task->in->service);
+    }
     Connection *out = connection_copy(task->in);
     g_free(out->nse);
     out->nse = g_strdup(nse->name);
@@ -408,6 +411,7 @@ finish(Forwarder *forwarder, Task *task, Actions *actions)
     Connection *back = connection_copy(task->back);
     back->index = task->in->index;
     back->mechanism = task->in->mechanism;
+    link_end_assign(&back->client, &task->in->client);
     if (is_tunnel(task->in->mechanism)) {
         g_free(back->server.node);
         back->server.node = g_strdup(forwarder->base.info->node);
@@ -418,12 +422,18 @@ finish(Forwarder *forwarder, Task *task, Actions *actions)
     end_task(forwarder, task, actions);
 }
 
+static void perform_step(Forwarder *forwarder, Task *task, Actions *actions);
+
 /* First the CPU time of the step, then the operation itself. */
 static void
 begin_step(Forwarder *forwarder, Task *task, Actions *actions)
 {
     if (task->step == STEP_DONE) {
         finish(forwarder, task, actions);
+        return;
+    }
+    if (is_direct(task)) { /* only a socket is handed over: VPP has nothing to do */
+        perform_step(forwarder, task, actions);
         return;
     }
     actions_work(actions, task->id, step_work(task), 1);

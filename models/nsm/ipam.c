@@ -17,8 +17,9 @@ ipam_init(Ipam *ipam, const char *prefix)
     if (parts[0] == NULL || parts[1] == NULL || inet_pton(AF_INET, parts[0], &address) != 1) {
         return false;
     }
-    int bits = (int)strtol(parts[1], NULL, 10);
-    if (bits < 1 || bits > 31) {
+    char *end = NULL;
+    long bits = strtol(parts[1], &end, 10);
+    if (end == parts[1] || *end != '\0' || bits < 1 || bits > 31) {
         return false;
     }
     ipam->base = ntohl(address.s_addr) & ~(uint32_t)((UINT64_C(1) << (32 - bits)) - 1);

@@ -28,6 +28,7 @@ typedef struct Task {
     uint64_t id;
     TaskState state;
     uint64_t call;  /* whom to answer; 0: nobody waits any more */
+    bool closing;   /* a Close that waits */
     Connection *in; /* Requests: as received, advanced to this hop */
     Link *link;
     const NetworkServiceSpec *service;
@@ -42,6 +43,7 @@ struct Link {
     char *forwarder; /* NULL: none chosen */
     char *url;
     uint64_t timer;
+    bool expired;       /* its token expired during a Request; a successful one sets it back */
     bool busy;          /* `begin`: one event of a connection at a time */
     GQueue waiting;     /* Task * */
     Connection *last;   /* of the last Request that succeeded; NULL: not established */
@@ -164,7 +166,7 @@ end_task(Manager *manager, Task *task, nsec_t now, Actions *actions)
         return;
     }
     link->busy = false;
-    if (link->last == NULL && link->forwarder == NULL) {
+    if ((link->last == NULL || link->expired) && link->forwarder == NULL) {
         drop_link(manager, link, actions);
     }
 }
@@ -375,6 +377,7 @@ on_connected(Manager *manager, Task *task, const Input *input, Actions *actions)
     }
     connection_unref(link->last);
     link->last = connection_ref(task->in);
+    link->expired = false;
     /* the timeout element: when the previous segment's token expires, the connection is closed */
     const Connection *in = task->in;
     nsec_t expires = in->index > 0 ? connection_segment(in, in->index - 1)->expires : NSEC_NEVER;
@@ -414,11 +417,40 @@ is_remote(const Connection *in)
     return in->nse != NULL && in->client.node != NULL;
 }
 
+/* A Close that has waited for the Requests before it. */
+static void
+close_now(Manager *manager, Task *task, nsec_t now, Actions *actions)
+{
+    Link *link = task->link;
+    if (link->url == NULL) {
+        answer(task, message_error("forwarder is not selected"), actions);
+        end_task(manager, task, now, actions);
+        return;
+    }
+    actions_trace(actions, TRACE_CONNECTION_CLOSED, actions_string(actions, link->id), NULL);
+    Task *pass = task_new(manager, TASK_PROXY, task->call);
+    pass->in = connection_ref(task->in);
+    actions_call(actions, actions_string(actions, link->url), pass->id,
+                 nsm_message(MESSAGE_NSM_CLOSE, connection_ref(task->in)))
+        ->dial_timeout = manager->dial_timeout;
+    forget_forwarder(link);
+    actions_stop_timer(actions, link->timer);
+    if (link->last != NULL) {
+        actions_hold(actions, HOLD_CONNECTION, -1);
+    }
+    g_clear_pointer(&link->last, connection_unref);
+    g_clear_pointer(&link->answer, connection_unref);
+    end_task(manager, task, now, actions);
+}
+
 static void
 begin_task(Manager *manager, Task *task, nsec_t now, Actions *actions)
 {
-    (void)now;
     Link *link = task->link;
+    if (task->closing) {
+        close_now(manager, task, now, actions);
+        return;
+    }
     bool pinned = link->forwarder != NULL && !nsm_finds_on_refresh(manager->version);
     if (pinned) {
         find_forwarders(manager, task, actions);
@@ -438,6 +470,7 @@ on_nsm_request(Manager *manager, const Input *input, Actions *actions)
     Task *task = task_new(manager, TASK_FIND_SERVICE, input->call);
     task->in = connection_copy(nsm_message_connection(input->message));
     connection_advance(task->in, manager->name, input->now, manager->token_lifetime);
+    labels_add_client_info(&task->in->labels, manager->base.info);
     task->link = link_of(manager, task->in);
     if (task->link->busy) {
         g_queue_push_tail(&task->link->waiting, task);
@@ -465,7 +498,15 @@ on_close(Manager *manager, const Input *input, Actions *actions)
     Connection *in = connection_copy(nsm_message_connection(input->message));
     connection_advance(in, manager->name, input->now, manager->token_lifetime);
     Link *link = g_hash_table_lookup(manager->links, connection_segment_id(in));
-    if (link == NULL || link->url == NULL || link->busy) {
+    if (link != NULL && link->busy) {
+        Task *task = task_new(manager, TASK_PROXY, input->call);
+        task->closing = true;
+        task->in = in;
+        task->link = link;
+        g_queue_push_tail(&link->waiting, task);
+        return;
+    }
+    if (link == NULL || link->url == NULL) {
         actions_reply(actions, input->call, message_error("forwarder is not selected"));
         connection_unref(in);
         return;
@@ -514,6 +555,7 @@ on_register(Manager *manager, const Input *input, Actions *actions)
     NseRecord *outward = nse_record_copy(task->record);
     g_free(outward->url);
     outward->url = g_strdup(manager->url);
+    labels_add_client_info(&outward->labels, manager->base.info);
     outward->expires = MIN(outward->expires, input->now + NSE_EXPIRY);
     call_registry(manager, task, registry_message(MESSAGE_REGISTRY_REGISTER, outward), true,
                   actions);
@@ -642,6 +684,9 @@ on_cancelled(Manager *manager, uint64_t call)
         Task *task = value;
         if (task->call == call) {
             task->call = 0;
+            if (task->link != NULL && g_queue_remove(&task->link->waiting, task)) {
+                g_hash_table_remove(manager->tasks, &task->id);
+            }
             return;
         }
     }
@@ -656,7 +701,11 @@ on_timer(Manager *manager, const Input *input, Actions *actions)
         NseRecord *record = nse_record_ref(local->record);
         unregister(manager, record, 0, actions);
         nse_record_unref(record);
-    } else if (link != NULL && link->url != NULL && !link->busy) {
+    } else if (link != NULL && link->busy) {
+        link->expired = true;
+    } else if (link != NULL && link->url == NULL) {
+        drop_link(manager, link, actions);
+    } else if (link != NULL) {
         close_link(manager, link, connection_ref(link->last), 0, actions);
     }
 }

@@ -92,10 +92,10 @@ select_endpoints(const NetworkServiceSpec *spec, const char *service, const Labe
 }
 
 static bool
-forwarder_allowed(const NsMatch *match, const NseRecord *record)
+forwarder_allowed(const NsMatch *match, const Labels *client, const NseRecord *record)
 {
     if (match->has_metadata && match->metadata.n > 0) {
-        return labels_subset(&match->metadata, &record->labels);
+        return template_subset(&match->metadata, &record->labels, client);
     }
     return g_strcmp0(labels_get(&record->labels, "p2p"), "true") == 0;
 }
@@ -114,7 +114,7 @@ select_forwarders(const NetworkServiceSpec *spec, const Labels *client, const GP
             continue;
         }
         for (guint i = 0; i < records->len; i++) {
-            if (forwarder_allowed(match, g_ptr_array_index(records, i))) {
+            if (forwarder_allowed(match, client, g_ptr_array_index(records, i))) {
                 g_ptr_array_add(out, g_ptr_array_index(records, i));
             }
         }

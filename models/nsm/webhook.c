@@ -112,6 +112,8 @@ append_images(const ContainerSpec *webhook, const char *images, const char *urls
 PodSpec *
 webhook_inject(const ContainerSpec *webhook, const PodSpec *spec, const char *urls)
 {
+    const ProcessInfo info = {.container = webhook};
+    bool old = nsm_before(process_version(&info), 1, 5);
     if (urls == NULL) {
         return NULL;
     }
@@ -124,8 +126,8 @@ webhook_inject(const ContainerSpec *webhook, const PodSpec *spec, const char *ur
     ContainerSpec coredns = {.name = g_strdup("coredns"),
                              .image = g_strdup("coredns"),
                              .command = g_new0(char *, 1),
-                             .requests = {100, 30 * 1024 * 1024},
-                             .limits = {100, 30 * 1024 * 1024}};
+                             .requests = {100, (old ? 30 : 40) << 20},
+                             .limits = {old ? 100 : 200, (old ? 30 : 80) << 20}};
     copy->containers = g_renew(ContainerSpec, copy->containers, copy->n_containers + 1);
     copy->containers[copy->n_containers++] = coredns;
     add_volume(copy, "spire-agent-socket", "/run/spire/sockets");

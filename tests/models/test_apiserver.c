@@ -571,9 +571,6 @@ START_TEST(owners_take_their_dependents_with_them)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/apiserver.c store: an object whose owner went while it was on its way (in
- * admission, say) stays for ever; the garbage collector removes dependents of absent owners
- * (garbagecollector.go attemptToDeleteItem). */
 START_TEST(an_object_whose_owner_is_gone_does_not_stay)
 {
     const ApiObject *deployment = create_yaml(DEPLOYMENT);
@@ -584,8 +581,6 @@ START_TEST(an_object_whose_owner_is_gone_does_not_stay)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/apiserver.c delete_object: a graceful deletion that is under way is neither
- * lengthened nor told again (pkg/registry/core/pod/strategy.go, rest.BeforeDelete). */
 START_TEST(a_second_deletion_does_not_lengthen_the_grace)
 {
     ApiObject *pod = bind_to(create(new_pod("a")), "node-1");
@@ -990,8 +985,8 @@ deletion_case(void)
     tcase_add_test(deletion, a_pod_without_a_node_is_removed_at_once);
     tcase_add_test(deletion, what_is_not_there_cannot_be_deleted);
     tcase_add_test(deletion, owners_take_their_dependents_with_them);
-    bench_add_known_bug(deletion, an_object_whose_owner_is_gone_does_not_stay);
-    bench_add_known_bug(deletion, a_second_deletion_does_not_lengthen_the_grace);
+    tcase_add_test(deletion, an_object_whose_owner_is_gone_does_not_stay);
+    tcase_add_test(deletion, a_second_deletion_does_not_lengthen_the_grace);
     return deletion;
 }
 

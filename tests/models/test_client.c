@@ -98,8 +98,6 @@ START_TEST(client_info_is_added_to_the_labels)
 }
 END_TEST
 
-/* BUG: client.c add_labels lets client info win over a label of the URL; clientinfo leaves a label
- * that is there alone (sdk pkg/tools/clientinfo: "already assigned ... Skipping"). */
 START_TEST(a_label_of_the_url_wins_over_client_info)
 {
     requesting(
@@ -243,9 +241,6 @@ START_TEST(a_connection_starts_the_back_off_anew)
 }
 END_TEST
 
-/* BUG: client.c waits for a manager that does not listen without limit; MonitorConnections has the
- * deadline NSM_REQUEST_TIMEOUT, and its end is fatal (FACTS 1.11: attempts at 0, 1, 2.6, 5.2, 9.3
- * s; the next would be after 15 s). */
 START_TEST(a_monitor_that_finds_no_manager_in_time_is_fatal)
 {
     begun(client_new, ENV);
@@ -263,9 +258,6 @@ START_TEST(a_monitor_that_finds_no_manager_in_time_is_fatal)
 }
 END_TEST
 
-/* BUG: client.c go_on, which every pause of cmd-nsc ends in, asks MonitorConnections again before
- * each further try; the retry client wraps the Request alone (FACTS 1.11), so that a failing
- * monitor between two tries must not be fatal. */
 START_TEST(a_further_try_does_not_monitor_again)
 {
     requesting(ENV);
@@ -465,11 +457,9 @@ main(void)
         after_a_failed_refresh_the_period_is_the_same,
         a_stopped_client_closes_its_connections_first,
         a_client_that_is_closing_does_nothing_else,
-    };
-    const TTest *const disabled[] = {
         a_label_of_the_url_wins_over_client_info,
         a_monitor_that_finds_no_manager_in_time_is_fatal,
         a_further_try_does_not_monitor_again,
     };
-    return run_tests("client", tests, G_N_ELEMENTS(tests), disabled, G_N_ELEMENTS(disabled));
+    return run_tests("client", tests, G_N_ELEMENTS(tests), NULL, 0);
 }

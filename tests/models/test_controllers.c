@@ -322,8 +322,6 @@ START_TEST(a_hundred_replacements_are_all_made)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/controllers.c on_created: the batch is never set back to 1, though each sync
- * of a ReplicaSet starts slowly anew (replica_set.go manageReplicas, SlowStartInitialBatchSize). */
 START_TEST(every_sync_starts_slowly)
 {
     latency = 10 * MS;
@@ -446,8 +444,6 @@ START_TEST(the_successor_of_a_lost_pod_is_waited_for_again)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/controllers.c on_created: batch doubles with each Pod and is 0 after 32 of
- * them (a guint), so that the 33rd is never made. */
 START_TEST(a_stateful_set_of_forty_gets_them_all)
 {
     stateful_set(40, "");
@@ -548,8 +544,6 @@ START_TEST(a_failure_ends_the_slow_start)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/controllers.c on_created: when the last answer of a batch is a success, the
- * next batch begins at once although one of this batch failed. */
 START_TEST(a_failure_ends_the_slow_start_though_the_last_answer_is_good)
 {
     api = WAITS;
@@ -564,8 +558,6 @@ START_TEST(a_failure_ends_the_slow_start_though_the_last_answer_is_good)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/controllers.c on_created: a batch that fails is one failed sync (one
- * AddRateLimited), not one for each of its Pods. */
 START_TEST(a_batch_that_fails_is_one_failure)
 {
     api = WAITS;
@@ -582,8 +574,6 @@ START_TEST(a_batch_that_fails_is_one_failure)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/controllers.c later: news of a Pod queue its set at once (enqueueRS), even
- * while a failed sync backs off; here they are lost until the back-off ends, 1000 s at worst. */
 START_TEST(news_of_a_pod_do_not_wait_for_the_back_off)
 {
     replica_set(2);
@@ -655,7 +645,7 @@ replica_case(void)
     tcase_add_test(replicas, a_replica_set_replaces_a_pod_that_disappears);
     tcase_add_test(replicas, a_replica_set_ignores_the_pods_of_others);
     tcase_add_test(replicas, a_hundred_replacements_are_all_made);
-    bench_add_known_bug(replicas, every_sync_starts_slowly);
+    tcase_add_test(replicas, every_sync_starts_slowly);
     return replicas;
 }
 
@@ -670,7 +660,7 @@ other_sets_case(void)
     tcase_add_test(sets, a_parallel_stateful_set_does_not_wait_for_readiness);
     tcase_add_test(sets, a_stateful_sets_pod_comes_back_by_its_name_when_the_old_one_is_gone);
     tcase_add_test(sets, the_successor_of_a_lost_pod_is_waited_for_again);
-    bench_add_known_bug(sets, a_stateful_set_of_forty_gets_them_all);
+    tcase_add_test(sets, a_stateful_set_of_forty_gets_them_all);
     return sets;
 }
 
@@ -684,9 +674,9 @@ failures_case(void)
     tcase_add_test(failures, a_success_ends_the_back_off);
     tcase_add_test(failures, a_creation_without_an_answer_is_tried_again);
     tcase_add_test(failures, a_failure_ends_the_slow_start);
-    bench_add_known_bug(failures, a_failure_ends_the_slow_start_though_the_last_answer_is_good);
-    bench_add_known_bug(failures, a_batch_that_fails_is_one_failure);
-    bench_add_known_bug(failures, news_of_a_pod_do_not_wait_for_the_back_off);
+    tcase_add_test(failures, a_failure_ends_the_slow_start_though_the_last_answer_is_good);
+    tcase_add_test(failures, a_batch_that_fails_is_one_failure);
+    tcase_add_test(failures, news_of_a_pod_do_not_wait_for_the_back_off);
     tcase_add_test(failures, a_deleted_set_makes_no_more_pods);
     tcase_add_test(failures, a_set_deleted_before_its_sync_makes_no_pods);
     tcase_add_test(failures, answers_for_a_deleted_set_are_ignored);

@@ -169,8 +169,6 @@ START_TEST(services_and_labels_come_from_the_environment)
 }
 END_TEST
 
-/* BUG: endpoint.c own_record registers NSM_LABELS alone; the mains' registry client has clientinfo
- * too, so that "nodeName: {{.nodeName}}" selects the endpoints of the client's node (FACTS 1.4). */
 START_TEST(a_registration_has_the_client_info)
 {
     make_machine(endpoint_new, LAST,
@@ -565,10 +563,6 @@ START_TEST(a_close_goes_on_along_the_path)
 }
 END_TEST
 
-/* BUG: endpoint.c accept makes a pass-through's answer from the next link's, with that link's
- * labels and client end; replacelabels puts the client's own back (sdk
- * common/replacelabels/client.go). The client then refreshes with the last pass-through's labels,
- * and a restarted forwarder would make the interface in that Pod. */
 START_TEST(its_answer_has_the_clients_own_labels_and_end)
 {
     firewall_ready();
@@ -644,12 +638,10 @@ main(void)
         requests_that_wait_at_the_end_of_the_run_are_freed,
         a_close_goes_on_along_the_path,
         requests_of_one_connection_go_one_after_the_other,
-    };
-    const TTest *const disabled[] = {
         a_registration_has_the_client_info,
-        an_address_comes_back_when_the_previous_token_expires,
         its_answer_has_the_clients_own_labels_and_end,
-        a_close_waits_for_the_request_under_way,
     };
+    const TTest *const disabled[] = {an_address_comes_back_when_the_previous_token_expires,
+                                     a_close_waits_for_the_request_under_way};
     return run_tests("endpoint", tests, G_N_ELEMENTS(tests), disabled, G_N_ELEMENTS(disabled));
 }

@@ -654,8 +654,6 @@ START_TEST(an_api_server_that_does_not_answer_is_explained_too)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/kubelet.c on_tagged TAG_VOLUME_RETRY: when another Pod has fetched the
- * source meanwhile, `why` is not cleared, and the Pod that runs keeps the complaint. */
 START_TEST(a_complaint_ends_when_another_pod_has_fetched_the_source)
 {
     missing = "nope";
@@ -933,8 +931,6 @@ START_TEST(a_crash_is_counted_and_marked)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/kubelet.c sync_pod: the status is made before drive_container begins the
- * back-off, and not again after, so that no status ever says CrashLoopBackOff. */
 START_TEST(a_container_in_back_off_says_so)
 {
     crash_always(0, 100 * MS);
@@ -1033,8 +1029,6 @@ START_TEST(a_container_that_cannot_start_is_explained_and_backs_off)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/kubelet.c on_container_started: the loop drives main containers only and no
- * relist is due, so that an init container whose start failed is never tried again. */
 START_TEST(an_init_container_that_cannot_start_is_tried_again)
 {
     start_errors[0] = "no such image";
@@ -1044,9 +1038,6 @@ START_TEST(an_init_container_that_cannot_start_is_tried_again)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/kubelet.c backoff_left: a start that fails leaves started_at as it was (0 or
- * the last good start), so that after 600 s of the run each failure looks like ten good minutes and
- * the container is started again without any back-off. */
 START_TEST(a_container_that_cannot_start_backs_off_late_in_the_run_too)
 {
     bench_run_until(&bench, 3600 * S);
@@ -1058,9 +1049,6 @@ START_TEST(a_container_that_cannot_start_backs_off_late_in_the_run_too)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/kubelet.c drive_container: a container that ended before any relist saw it
- * (known WAITING, actual TERMINATED) is started by the completion of a later container's start:
- * before the relist, uncounted, without a look at its back-off. */
 START_TEST(a_container_that_ends_at_once_is_restarted_by_the_relist)
 {
     lives[0][0] = 1 * MS;
@@ -1085,7 +1073,6 @@ START_TEST(with_restart_policy_never_a_failed_init_container_ends_the_pod)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/kubelet.c make_status: PodStatus.failed is never set. */
 START_TEST(a_pod_whose_last_container_fails_has_failed)
 {
     crash_always(0, 5 * S);
@@ -1322,9 +1309,6 @@ START_TEST(a_container_that_is_not_running_is_not_probed)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/kubelet.c on_probe_tick: a readiness or liveness tick that was set before a
- * restart still runs, although the new container's startup probe has not passed (worker.go:
- * "Disable other probes until container has started"). */
 START_TEST(after_a_restart_the_startup_probe_comes_first_again)
 {
     lives[0][0] = 8 * S;
@@ -1456,10 +1440,6 @@ START_TEST(a_pod_deleted_while_its_container_starts_stops_it)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/kubelet.c on_container_started: drives the other containers whatever the
- * Pod's state.  Each container that comes up in termination starts the other again (known WAITING,
- * actual TERMINATED) and is killed itself: two containers keep each other, and the Pod, for ever.
- */
 START_TEST(a_pod_deleted_while_a_container_starts_stops_all_that_it_has_started)
 {
     const ApiObject *pod = add(TWO);
@@ -1546,8 +1526,6 @@ START_TEST(a_sandbox_is_stopped_when_it_has_been_made)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/kubelet.c on_tagged TAG_CONTAINER: a start that fails in termination is
- * tried again, and nothing finishes the termination: the Pod stays for ever. */
 START_TEST(a_start_that_fails_in_termination_does_not_keep_the_pod)
 {
     start_errors[0] = "no such image";
@@ -1560,8 +1538,6 @@ START_TEST(a_start_that_fails_in_termination_does_not_keep_the_pod)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/kubelet.c on_tagged TAG_CONTAINER: a container that was starting when its
- * Pod was deleted is killed with grace 0 instead of the Pod's. */
 START_TEST(a_container_that_was_starting_has_the_pods_grace_too)
 {
     const ApiObject *pod = add(NULL);
@@ -1657,7 +1633,7 @@ volumes_case(void)
     tcase_add_test(volumes, two_missing_sources_are_both_waited_for);
     tcase_add_test(volumes, an_optional_source_is_not_waited_for);
     tcase_add_test(volumes, an_api_server_that_does_not_answer_is_explained_too);
-    bench_add_known_bug(volumes, a_complaint_ends_when_another_pod_has_fetched_the_source);
+    tcase_add_test(volumes, a_complaint_ends_when_another_pod_has_fetched_the_source);
     bench_add_known_bug(volumes, a_source_of_two_volumes_is_asked_for_once);
     bench_add_known_bug(volumes, a_sandbox_that_fails_is_made_again);
     return volumes;
@@ -1690,7 +1666,7 @@ crashes_case(void)
     TCase *crashes = tcase_create("crashes");
     tcase_add_test(crashes, the_first_restart_is_immediate_and_then_10_s_doubling_to_300_s);
     tcase_add_test(crashes, a_crash_is_counted_and_marked);
-    bench_add_known_bug(crashes, a_container_in_back_off_says_so);
+    tcase_add_test(crashes, a_container_in_back_off_says_so);
     tcase_add_test(crashes, a_container_that_ends_well_backs_off_too);
     tcase_add_test(crashes, ten_good_minutes_end_the_back_off);
     tcase_add_test(crashes, nine_good_minutes_do_not_end_the_back_off);
@@ -1699,11 +1675,11 @@ crashes_case(void)
     tcase_add_test(crashes, on_failure_a_container_that_fails_is_restarted);
     tcase_add_test(crashes, with_restart_policy_never_a_container_runs_once);
     tcase_add_test(crashes, a_container_that_cannot_start_is_explained_and_backs_off);
-    bench_add_known_bug(crashes, an_init_container_that_cannot_start_is_tried_again);
-    bench_add_known_bug(crashes, a_container_that_cannot_start_backs_off_late_in_the_run_too);
-    bench_add_known_bug(crashes, a_container_that_ends_at_once_is_restarted_by_the_relist);
+    tcase_add_test(crashes, an_init_container_that_cannot_start_is_tried_again);
+    tcase_add_test(crashes, a_container_that_cannot_start_backs_off_late_in_the_run_too);
+    tcase_add_test(crashes, a_container_that_ends_at_once_is_restarted_by_the_relist);
     bench_add_known_bug(crashes, with_restart_policy_never_a_failed_init_container_ends_the_pod);
-    bench_add_known_bug(crashes, a_pod_whose_last_container_fails_has_failed);
+    tcase_add_test(crashes, a_pod_whose_last_container_fails_has_failed);
     return crashes;
 }
 
@@ -1726,7 +1702,7 @@ probes_case(void)
     tcase_add_test(probes, a_restarted_container_has_its_initial_delay_again);
     tcase_add_test(probes, a_container_killed_by_liveness_again_and_again_backs_off);
     tcase_add_test(probes, a_container_that_is_not_running_is_not_probed);
-    bench_add_known_bug(probes, after_a_restart_the_startup_probe_comes_first_again);
+    tcase_add_test(probes, after_a_restart_the_startup_probe_comes_first_again);
     return probes;
 }
 
@@ -1742,15 +1718,15 @@ termination_case(void)
     tcase_add_test(termination, a_pod_deleted_before_its_worker_begins_starts_nothing);
     tcase_add_test(termination, a_pod_deleted_while_its_sandbox_is_made_starts_no_container);
     tcase_add_test(termination, a_pod_deleted_while_its_container_starts_stops_it);
-    bench_add_known_bug(termination,
-                        a_pod_deleted_while_a_container_starts_stops_all_that_it_has_started);
+    tcase_add_test(termination,
+                   a_pod_deleted_while_a_container_starts_stops_all_that_it_has_started);
     tcase_add_test(termination, a_pod_deleted_in_its_back_off_starts_nothing_more);
     tcase_add_test(termination, a_container_that_ends_by_itself_in_termination_is_not_restarted);
     tcase_add_test(termination, a_container_that_liveness_is_killing_is_not_killed_twice);
     tcase_add_test(termination, a_pod_that_is_gone_is_forgotten);
     bench_add_known_bug(termination, a_sandbox_is_stopped_when_it_has_been_made);
-    bench_add_known_bug(termination, a_start_that_fails_in_termination_does_not_keep_the_pod);
-    bench_add_known_bug(termination, a_container_that_was_starting_has_the_pods_grace_too);
+    tcase_add_test(termination, a_start_that_fails_in_termination_does_not_keep_the_pod);
+    tcase_add_test(termination, a_container_that_was_starting_has_the_pods_grace_too);
     bench_add_known_bug(termination, a_forced_deletion_ends_the_grace);
     return termination;
 }

@@ -527,8 +527,6 @@ START_TEST(all_that_a_node_lacks_is_told)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/placement.c explain_failure: kube-scheduler sorts the reasons as text (the
- * example in placement.h shows it so), the function lists them in the order of its filters. */
 START_TEST(reasons_are_sorted)
 {
     make_nodes(2);
@@ -703,9 +701,6 @@ START_TEST(preferred_affinity_never_forbids)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/placement.c resource_score: LeastAllocated reads a node's NonZeroRequested,
- * where each container without requests counts 100m and 200 MiB; placed Pods without requests
- * count nothing here, so that all of them go to the first node. */
 START_TEST(pods_without_requests_are_spread)
 {
     begin_equal(2);
@@ -761,8 +756,6 @@ START_TEST(of_6000_nodes_a_twentieth_is_looked_at)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/placement.c enough_nodes: 50 - n/125 is unsigned and wraps beyond 6250
- * nodes, so that all are looked at. */
 START_TEST(of_6400_nodes_a_twentieth_is_looked_at)
 {
     ck_assert_uint_eq(searched(6400), 320);
@@ -879,7 +872,7 @@ filters_case(void)
     tcase_add_test(filters, the_failure_of_a_daemon_sets_pod_counts_all_nodes);
     tcase_add_test(filters, a_node_that_does_not_exist_is_said_of_every_node);
     bench_add_known_bug(filters, all_that_a_node_lacks_is_told);
-    bench_add_known_bug(filters, reasons_are_sorted);
+    tcase_add_test(filters, reasons_are_sorted);
     bench_add_known_bug(filters, the_taint_that_is_not_tolerated_is_named);
     return filters;
 }
@@ -915,7 +908,7 @@ scores_case(void)
     tcase_add_test(scores, a_soft_taint_outweighs_a_preferred_node);
     tcase_add_test(scores, a_pod_goes_where_those_are_whom_it_prefers);
     tcase_add_test(scores, preferred_affinity_never_forbids);
-    bench_add_known_bug(scores, pods_without_requests_are_spread);
+    tcase_add_test(scores, pods_without_requests_are_spread);
     return scores;
 }
 
@@ -928,7 +921,7 @@ others_case(void)
     tcase_add_test(others, of_1000_nodes_420_are_looked_at);
     tcase_add_test(others, of_5000_nodes_a_tenth_is_looked_at);
     tcase_add_test(others, of_6000_nodes_a_twentieth_is_looked_at);
-    bench_add_known_bug(others, of_6400_nodes_a_twentieth_is_looked_at);
+    tcase_add_test(others, of_6400_nodes_a_twentieth_is_looked_at);
     tcase_add_test(others, the_next_search_goes_on_where_the_last_one_ended);
     tcase_add_test(others, only_feasible_nodes_count_towards_the_limit);
     tcase_add_test(others, a_pod_that_leaves_gives_all_back);

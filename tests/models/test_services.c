@@ -278,8 +278,6 @@ START_TEST(a_later_service_finds_the_ready_pods_in_the_order_they_became_so)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/services.c on_pod: a Pod that becomes ready before its namespace has any
- * Service is not remembered, and the Service that comes later stays empty. */
 START_TEST(the_first_service_of_a_namespace_finds_pods_that_are_ready_before_it)
 {
     ready_pod("app: registry", "10.32.0.2");
@@ -296,8 +294,6 @@ START_TEST(a_named_target_port_is_looked_up_in_the_pod)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/services.c on_service: a Service that is deleted keeps its addresses, and
- * Pods that become ready later are still published under its name. */
 START_TEST(a_deleted_service_withdraws_its_pods)
 {
     ApiObject *registry = service("registry", REGISTRY);
@@ -332,10 +328,9 @@ main(void)
     tcase_add_test(tcase, a_pod_that_disappears_is_withdrawn);
     tcase_add_test(tcase, each_pod_is_withdrawn_by_its_own_address);
     tcase_add_test(tcase, a_later_service_finds_the_ready_pods_in_the_order_they_became_so);
-    bench_add_known_bug(tcase,
-                        the_first_service_of_a_namespace_finds_pods_that_are_ready_before_it);
+    tcase_add_test(tcase, the_first_service_of_a_namespace_finds_pods_that_are_ready_before_it);
     tcase_add_test(tcase, a_named_target_port_is_looked_up_in_the_pod);
-    bench_add_known_bug(tcase, a_deleted_service_withdraws_its_pods);
+    tcase_add_test(tcase, a_deleted_service_withdraws_its_pods);
     suite_add_tcase(suite, tcase);
     return bench_run_suite(suite);
 }

@@ -556,7 +556,6 @@ main(void)
     };
     const TTest *const disabled[] = {
         a_restarted_server_hands_out_entries_that_the_agent_does_not_have,
-        a_deleted_pods_entry_is_removed,
-    };
+        a_deleted_pods_entry_is_removed};
     return run_tests("spire", tests, G_N_ELEMENTS(tests), disabled, G_N_ELEMENTS(disabled));
 }
