@@ -26,7 +26,6 @@ typedef struct QueuedPod {
     QueueState state;
     int attempts;
     nsec_t since; /* when it became unschedulable */
-    char *node;   /* chosen */
 } QueuedPod;
 
 typedef struct Scheduler {
@@ -48,7 +47,6 @@ queued_free(void *data)
 {
     QueuedPod *pod = data;
     api_object_unref(pod->object);
-    g_free(pod->node);
     g_free(pod);
 }
 
@@ -139,7 +137,6 @@ static void
 bind(Scheduler *scheduler, QueuedPod *pod, const Node *node, nsec_t now, Actions *actions)
 {
     pod->state = QUEUE_BINDING;
-    pod->node = g_strdup(node->name);
     occupy(scheduler, pod->object, node->name); /* assumed */
     ApiObject *binding = api_object_copy(pod->object);
     g_free(binding->node);

@@ -571,6 +571,17 @@ START_TEST(owners_take_their_dependents_with_them)
 }
 END_TEST
 
+START_TEST(dependents_that_went_before_are_passed_over)
+{
+    const ApiObject *deployment = create_yaml(DEPLOYMENT);
+    const ApiObject *first = child(deployment, OBJECT_REPLICA_SET, "d-1");
+    child(deployment, OBJECT_REPLICA_SET, "d-2");
+    delete_object(first, 0);
+    delete_object(deployment, 0);
+    assert_listed(listing(OBJECT_REPLICA_SET), "");
+}
+END_TEST
+
 START_TEST(an_object_whose_owner_is_gone_does_not_stay)
 {
     const ApiObject *deployment = create_yaml(DEPLOYMENT);
@@ -632,6 +643,9 @@ START_TEST(endpoints_are_found_by_their_url)
     ApiQuery *query = serving("forwarder");
     query->url = g_strdup("tcp:2");
     assert_listed(query, "b");
+    query = serving("water");
+    query->url = g_strdup("tcp:2");
+    assert_listed(query, "");
     query = listing(OBJECT_NETWORK_SERVICE_ENDPOINT);
     query->url = g_strdup("tcp:1");
     assert_listed(query, "a");
@@ -659,6 +673,12 @@ START_TEST(an_updated_endpoint_is_found_by_what_it_is_now)
     query = listing(OBJECT_NETWORK_SERVICE_ENDPOINT);
     query->url = g_strdup("tcp:2");
     assert_listed(query, "a");
+    delete_object(a, 0); /* and no index knows it any more */
+    assert_listed(serving("old"), "");
+    assert_listed(serving("new"), "");
+    query = listing(OBJECT_NETWORK_SERVICE_ENDPOINT);
+    query->url = g_strdup("tcp:1");
+    assert_listed(query, "");
 }
 END_TEST
 
@@ -841,6 +861,16 @@ START_TEST(a_webhook_sees_the_kinds_of_its_rules)
     ck_assert_uint_eq(n_reviews(), 1);
     admit(0, "patched:2");
     ck_assert_str_eq(image_of(object_of(call)), "patched:2");
+    static const char *const others[] = {"DaemonSet", "StatefulSet", "ReplicaSet"};
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_autofree char *yaml = g_strdup_printf(
+            "apiVersion: apps/v1\nkind: %s\nmetadata: {name: x}\nspec:\n  serviceName: s\n"
+            "  selector: {matchLabels: {app: x}}\n  template: {metadata: {labels: {app: x}}, "
+            "spec: {containers: [{name: c, image: i:1}]}}\n",
+            others[i]);
+        create_call(bench_object(&bench, yaml));
+        ck_assert_uint_eq(n_reviews(), i + 2);
+    }
 }
 END_TEST
 
@@ -985,6 +1015,7 @@ deletion_case(void)
     tcase_add_test(deletion, a_pod_without_a_node_is_removed_at_once);
     tcase_add_test(deletion, what_is_not_there_cannot_be_deleted);
     tcase_add_test(deletion, owners_take_their_dependents_with_them);
+    tcase_add_test(deletion, dependents_that_went_before_are_passed_over);
     tcase_add_test(deletion, an_object_whose_owner_is_gone_does_not_stay);
     tcase_add_test(deletion, a_second_deletion_does_not_lengthen_the_grace);
     return deletion;

@@ -171,6 +171,7 @@ START_TEST(it_watches_all_sets_and_pods)
         for (guint i = 0; i < bench_count(&bench, ACTION_OPEN, MESSAGE_API_WATCH); i++) {
             const Done *open = bench_nth(&bench, ACTION_OPEN, MESSAGE_API_WATCH, i);
             n += ((const ApiQuery *)open->action.message)->kind == kinds[k];
+            ck_assert_int_eq(open->action.flags, CALL_PLAIN);
         }
         ck_assert_uint_eq(n, 1);
     }
@@ -186,6 +187,7 @@ START_TEST(a_deployment_makes_its_replica_set)
     ck_assert_uint_eq(set->owner, deployment->uid);
     ck_assert_int_eq(set->replicas, 3);
     ck_assert_ptr_eq(set->pod, deployment->pod);
+    ck_assert_ptr_eq(set->manifest, deployment->manifest);
     ck_assert(g_str_has_prefix(set->name, "registry-"));
     ck_assert_str_eq(set->ns, "default");
     bench_run_for(&bench, S);
@@ -203,8 +205,49 @@ START_TEST(a_set_is_synced_a_moment_after_it_is_seen)
     ck_assert_int_eq(wanted(created(0))->kind, OBJECT_POD);
     ck_assert_uint_eq(wanted(created(0))->owner, set->uid);
     ck_assert_ptr_eq(wanted(created(0))->pod, set->pod);
+    ck_assert_ptr_null(wanted(created(0))->manifest);
     ck_assert_ptr_null(wanted(created(0))->node);
     ck_assert_ptr_null(wanted(created(0))->affinity_node);
+}
+END_TEST
+
+START_TEST(a_set_of_no_replicas_makes_no_pods)
+{
+    replica_set(0);
+    bench_run_for(&bench, S);
+    ck_assert_uint_eq(n_created(), 0);
+}
+END_TEST
+
+START_TEST(a_deployment_whose_replica_set_is_refused_tries_again)
+{
+    api = REFUSES;
+    set_of("Deployment", "registry", "");
+    bench_run_for(&bench, SYNC);
+    api = STORES;
+    bench_run_for(&bench, 5 * MS);
+    ck_assert_uint_eq(n_created(), 2);
+    bench_run_for(&bench, S);
+    ck_assert_uint_eq(n_created(), 2);
+}
+END_TEST
+
+/* A webhook's patch belongs to the snapshot that was stored with it. */
+START_TEST(what_a_set_makes_keeps_the_patched_template_alive)
+{
+    ApiObject *set = replica_set(0);
+    ApiObject *patched = api_object_copy(set);
+    patched->uid = ++last_uid;
+    patched->replicas = 1;
+    patched->owned_pod = pod_spec_copy(set->pod);
+    patched->pod = patched->owned_pod;
+    g_free(patched->owned_pod->containers[0].image);
+    patched->owned_pod->containers[0].image = g_strdup("patched:2");
+    bench_event(&bench, WATCH_ADDED, patched);
+    bench_run_for(&bench, S);
+    bench_event(&bench, WATCH_DELETED, patched);
+    api_object_unref(patched);
+    ck_assert_str_eq(wanted(created(0))->pod->containers[0].image, "patched:2");
 }
 END_TEST
 
@@ -436,8 +479,10 @@ START_TEST(the_successor_of_a_lost_pod_is_waited_for_again)
 {
     stateful_set(2, "");
     bench_run_for(&bench, S);
-    now_ready(pod(0));
-    gone(pod(0));
+    ApiObject *first = bench_copy(&bench, pod(0));
+    first->status.ready = true;
+    bench_event(&bench, WATCH_MODIFIED, first);
+    gone(first);
     bench_run_for(&bench, S);
     ck_assert_uint_eq(n_created(), 2);
     ck_assert_str_eq(wanted(created(1))->name, "sts-0");
@@ -636,6 +681,9 @@ replica_case(void)
     tcase_add_test(replicas, it_watches_all_sets_and_pods);
     tcase_add_test(replicas, a_deployment_makes_its_replica_set);
     tcase_add_test(replicas, a_set_is_synced_a_moment_after_it_is_seen);
+    tcase_add_test(replicas, a_set_of_no_replicas_makes_no_pods);
+    tcase_add_test(replicas, a_deployment_whose_replica_set_is_refused_tries_again);
+    tcase_add_test(replicas, what_a_set_makes_keeps_the_patched_template_alive);
     tcase_add_test(replicas, a_set_seen_twice_is_one_set);
     tcase_add_test(replicas, a_replica_set_starts_slowly_1_2_4);
     tcase_add_test(replicas, the_next_batch_waits_for_the_last_answer_of_this_one);

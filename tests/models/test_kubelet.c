@@ -29,6 +29,8 @@ static nsec_t api_latency;
 static const char *missing; /* name of a ConfigMap or Secret that is not there */
 static bool api_down;       /* every GET of a volume fails */
 static bool status_held;    /* the status manager's GET is not answered */
+static bool patch_held;     /* nor its PATCH */
+static nsec_t start_time;
 static nsec_t stop_time;
 static nsec_t lives[MAX_CONTAINERS][MAX_STARTS]; /* of the first Pod's containers; 0: for ever */
 static guint n_starts[MAX_CONTAINERS];
@@ -64,6 +66,9 @@ answer_get(Bench *self, const Done *done)
 static void
 answer_status(Bench *self, const Done *done)
 {
+    if (patch_held) {
+        return;
+    }
     ApiObject *next = api_object_copy(api_message_object(done->action.message));
     next->version = ++last_version;
     bench_reply_later(self, done, api_latency, message_ok());
@@ -128,9 +133,9 @@ perform(Bench *self, const Done *done)
             n_starts[op->container]++;
             complete.error = start_errors[op->container];
         }
-        bench_later(self, self->now + START, &complete, NULL);
+        bench_later(self, self->now + start_time, &complete, NULL);
         if (life > 0 && complete.error == NULL) {
-            exits_at(self, self->now + START + life, op, exit_codes[op->container]);
+            exits_at(self, self->now + start_time + life, op, exit_codes[op->container]);
         }
         break;
     case RUNTIME_STOP_CONTAINER:
@@ -162,9 +167,10 @@ answer(Bench *self, const Done *done)
 }
 
 static void
-begin(const char *qps, const char *burst)
+begin(const char *name, const char *qps, const char *burst)
 {
     bench_init(&bench, COMPONENT_KUBELET, "node-3");
+    bench.info.name = name;
     bench_set(&bench, "kubelet.sync", "15ms");
     bench_set(&bench, "kubelet.qps", qps);
     bench_set(&bench, "kubelet.burst", burst);
@@ -172,7 +178,8 @@ begin(const char *qps, const char *burst)
     last_uid = last_version = 0;
     api_latency = 1 * MS;
     missing = sandbox_error = NULL;
-    api_down = status_held = probes_time_out = false;
+    api_down = status_held = patch_held = probes_time_out = false;
+    start_time = START;
     stop_time = 100 * MS;
     healthy = NULL;
     memset(lives, 0, sizeof lives);
@@ -188,14 +195,14 @@ begin(const char *qps, const char *burst)
 static void
 setup(void)
 {
-    begin("5", "10");
+    begin("kubelet/node-3", "5", "10");
 }
 
 /* For tests of other things, when they make more requests than the bucket holds. */
 static void
 setup_unlimited(void)
 {
-    begin("1000", "10000");
+    begin("kubelet/node-3", "1000", "10000");
 }
 
 static void
@@ -404,6 +411,7 @@ START_TEST(it_watches_the_pods_of_its_node)
     const ApiQuery *query = (const ApiQuery *)open->action.message;
     ck_assert_int_eq(query->kind, OBJECT_POD);
     ck_assert_str_eq(query->node, "node-3");
+    ck_assert_int_eq(open->action.flags, CALL_PLAIN);
     ck_assert_uint_eq(bench_count(&bench, ACTION_OPEN, MESSAGE_NONE), 1);
     ck_assert_str_eq(bench_nth(&bench, ACTION_LISTEN, MESSAGE_NONE, 0)->action.address,
                      "kubelet:node-3");
@@ -572,9 +580,30 @@ START_TEST(all_requests_of_the_client_obey_5_a_second_and_10_at_once)
 }
 END_TEST
 
+/* The worker begins at 0.015 s, so polls are at 0.315 s, 0.615 s, ...; the reconciler's passes are
+ * at full tenths of a second. */
+START_TEST(the_first_poll_sees_what_the_reconciler_has_mounted_before)
+{
+    api_latency = 235 * MS; /* answers at 0.25 s, mounted at 0.3 s */
+    const ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 10 * S);
+    ck_assert_int_eq(op_at(RUNTIME_RUN_SANDBOX, pod, 0, 0), SYNC + 300 * MS);
+}
+END_TEST
+
+START_TEST(a_poll_at_the_instant_of_the_mount_sees_it)
+{
+    bench_set(&bench, "kubelet.sync", "100ms");
+    api_latency = 250 * MS; /* mounted at 0.4 s, when the first poll is due */
+    const ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 10 * S);
+    ck_assert_int_eq(op_at(RUNTIME_RUN_SANDBOX, pod, 0, 0), 400 * MS);
+}
+END_TEST
+
 START_TEST(mounting_waits_for_the_reconciler_and_the_poll)
 {
-    api_latency = 400 * MS; /* answers at 0.415 s, the reconciler at 0.5 s, polls at 0.015 + 0.3k */
+    api_latency = 400 * MS; /* answers at 0.415 s, mounted at 0.5 s */
     const ApiObject *pod = add(NULL);
     bench_run_for(&bench, 10 * S);
     ck_assert_int_eq(op_at(RUNTIME_RUN_SANDBOX, pod, 0, 0), SYNC + 600 * MS);
@@ -727,6 +756,31 @@ START_TEST(relists_lie_on_a_grid_of_one_second)
 }
 END_TEST
 
+START_TEST(each_kubelet_has_its_own_grid)
+{
+    nsec_t phases[2];
+    for (guint i = 0; i < 2; i++) {
+        teardown();
+        begin(i == 0 ? "kubelet/node-3" : "kubelet/node-4", "5", "10");
+        const ApiObject *pod = add(NULL);
+        bench_run_for(&bench, 10 * S);
+        phases[i] = ready_at(pod) % S;
+    }
+    ck_assert_int_ne(phases[0], phases[1]);
+}
+END_TEST
+
+START_TEST(a_restart_waits_for_the_start_of_an_earlier_container)
+{
+    lives[0][0] = lives[1][0] = 8 * S;
+    const ApiObject *pod = add(TWO);
+    bench_run_for(&bench, 5 * S);
+    start_time = 1500 * MS; /* b ends 0.3 s after a, and a relist is within its start */
+    bench_run_for(&bench, 15 * S);
+    ck_assert_int_eq(start_at(pod, 1, 1), start_at(pod, 0, 1) + start_time);
+}
+END_TEST
+
 #define WITH_INIT                                                                                  \
     "  initContainers: [{name: i0, image: i:1}, {name: i1, image: i:1}]\n"                         \
     "  containers: [{name: a, image: i:1}]\n"
@@ -873,6 +927,36 @@ START_TEST(a_pod_that_goes_while_its_status_is_sent_does_not_hold_up_others)
 }
 END_TEST
 
+START_TEST(a_pod_that_goes_while_its_patch_is_sent_does_not_hold_up_others)
+{
+    patch_held = true;
+    ApiObject *first = add(NULL);
+    const ApiObject *second = add(NULL);
+    bench_run_for(&bench, 10 * S);
+    const Done *patch = find_status(first, 0);
+    bench_event(&bench, WATCH_DELETED, first);
+    bench_run_for(&bench, 10 * S);
+    patch_held = false;
+    ck_assert_uint_eq(n_statuses(second), 0);
+    bench_reply(&bench, patch->action.tag, message_error("Pod \"p1\" not found"));
+    bench_run_for(&bench, 10 * S);
+    ck_assert(last_status(second)->ready);
+}
+END_TEST
+
+START_TEST(an_older_snapshot_does_not_replace_a_newer_one)
+{
+    ApiObject *pod = add(NULL);
+    ApiObject *newer = bench_copy(&bench, pod);
+    newer->version = ++last_version;
+    newer->created = 77;
+    bench_event(&bench, WATCH_MODIFIED, newer);
+    bench_event(&bench, WATCH_MODIFIED, pod);
+    bench_run_for(&bench, S);
+    ck_assert_int_eq(api_message_object(find_status(pod, 0)->action.message)->created, 77);
+}
+END_TEST
+
 /* KNOWN BUG models/k8s/kubelet.c on_status_got: a GET that finds no Pod ends the update
  * (status_manager.go syncPod); here a PATCH follows and takes a token for nothing. */
 START_TEST(a_pod_that_is_not_found_is_not_patched)
@@ -985,6 +1069,31 @@ START_TEST(a_back_off_does_not_hold_up_other_containers)
 }
 END_TEST
 
+START_TEST(a_back_off_that_begins_does_not_hold_up_the_next_container)
+{
+    lives[0][0] = 100 * MS;
+    lives[0][1] = lives[1][0] = 5 * S; /* both end before the same relist */
+    const ApiObject *pod = add(TWO);
+    bench_run_for(&bench, 30 * S);
+    nsec_t over = MAX(over_at(pod, 0, 1, 5 * S), over_at(pod, 1, 0, 5 * S));
+    ck_assert_int_eq(start_at(pod, 0, 2), over_at(pod, 0, 1, 5 * S) + 10 * S);
+    ck_assert_int_le(start_at(pod, 1, 1), over + S);
+}
+END_TEST
+
+START_TEST(a_container_that_is_over_does_not_hold_up_the_next_one)
+{
+    exit_codes[0] = 0;
+    crash_always(0, 3 * S);
+    lives[1][0] = 5 * S;
+    const ApiObject *pod = add("  restartPolicy: OnFailure\n" TWO);
+    bench_run_for(&bench, 30 * S);
+    ck_assert_int_eq(start_at(pod, 0, 1), NSEC_NEVER);
+    ck_assert_int_le(start_at(pod, 1, 1), over_at(pod, 1, 0, 5 * S) + S);
+    ck_assert(!last_status(pod)->finished);
+}
+END_TEST
+
 START_TEST(on_failure_a_container_that_ends_well_is_over)
 {
     exit_codes[0] = 0;
@@ -1021,8 +1130,10 @@ START_TEST(a_container_that_cannot_start_is_explained_and_backs_off)
 {
     start_errors[0] = "no such image";
     const ApiObject *pod = add(NULL);
-    bench_run_for(&bench, 60 * S);
+    bench_run_for(&bench, FIRST_START + 2 * START + S);
     ck_assert_str_eq(last_status(pod)->message, "no such image");
+    ck_assert_int_eq(last_status(pod)->containers[0].exit_code, 128);
+    bench_run_for(&bench, 60 * S);
     ck_assert_int_le(start_at(pod, 0, 1), FIRST_START + START + S);
     ck_assert_int_eq(start_at(pod, 0, 2), start_at(pod, 0, 1) + START + 10 * S);
     ck_assert_int_eq(start_at(pod, 0, 3), start_at(pod, 0, 2) + START + 20 * S);
@@ -1163,13 +1274,15 @@ END_TEST
 
 START_TEST(readiness_waits_for_its_own_delay_after_the_startup_probe)
 {
+    nsec_t begun = 100 * S;
+    bench_run_until(&bench, begun);
     const ApiObject *pod = add(PROBED(
         "startupProbe: " EXEC("timeoutSeconds: 1, periodSeconds: 2") ", readinessProbe: " EXEC(
             "timeoutSeconds: 2, periodSeconds: 3, initialDelaySeconds: 8")));
     bench_run_for(&bench, 20 * S);
     /* started at 1.215 s, so from 9.215 s on; the grid is 0.015 + 3k s */
-    ck_assert_int_eq(probe_at(2 * S, 0), SYNC + 12 * S);
-    ck_assert_int_eq(ready_at(pod), SYNC + 12 * S + PROBE + api_latency);
+    ck_assert_int_eq(probe_at(2 * S, 0), begun + SYNC + 12 * S);
+    ck_assert_int_eq(ready_at(pod), begun + SYNC + 12 * S + PROBE + api_latency);
 }
 END_TEST
 
@@ -1291,6 +1404,24 @@ START_TEST(a_container_killed_by_liveness_again_and_again_backs_off)
     ck_assert_int_le(start_at(pod, 0, 1), stop_at(pod, 0, 0) + stop_time + S);
     ck_assert_int_eq(start_at(pod, 0, 2), stop_at(pod, 0, 1) + stop_time + 10 * S);
     ck_assert_int_eq(start_at(pod, 0, 3), stop_at(pod, 0, 2) + stop_time + 20 * S);
+}
+END_TEST
+
+START_TEST(a_restarted_container_must_start_up_again)
+{
+    lives[0][0] = 7 * S;
+    const ApiObject *pod =
+        add(PROBED("startupProbe: " EXEC("timeoutSeconds: 1, periodSeconds: 5")));
+    bench_run_for(&bench, 30 * S);
+    ck_assert_int_eq(ready_at(pod), SYNC + 5 * S + PROBE + api_latency);
+    nsec_t lost = readiness_at(pod, false, ready_at(pod));
+    ck_assert_int_gt(lost, over_at(pod, 0, 0, 7 * S));
+    ck_assert_int_le(lost, over_at(pod, 0, 0, 7 * S) + S + api_latency);
+    nsec_t again = readiness_at(pod, true, lost);
+    ck_assert_int_eq(again, probe_at(1 * S, 1) + PROBE + api_latency);
+    ck_assert_int_eq((probe_at(1 * S, 1) - SYNC) % (5 * S), 0);
+    ck_assert_int_gt(again, start_at(pod, 0, 1) + START);
+    ck_assert_uint_eq(n_probes(1 * S), 2);
 }
 END_TEST
 
@@ -1626,6 +1757,8 @@ volumes_case(void)
     tcase_add_test(volumes, sources_of_another_namespace_are_others);
     tcase_add_test(volumes, after_10_requests_the_client_sends_5_a_second);
     tcase_add_test(volumes, all_requests_of_the_client_obey_5_a_second_and_10_at_once);
+    tcase_add_test(volumes, the_first_poll_sees_what_the_reconciler_has_mounted_before);
+    tcase_add_test(volumes, a_poll_at_the_instant_of_the_mount_sees_it);
     tcase_add_test(volumes, mounting_waits_for_the_reconciler_and_the_poll);
     tcase_add_test(volumes, a_missing_config_map_explains_itself_and_holds_the_pod_up);
     tcase_add_test(volumes, a_missing_source_is_asked_for_after_half_a_second_doubling_to_122_s);
@@ -1646,6 +1779,8 @@ containers_case(void)
     tcase_add_test(containers, containers_start_one_after_the_other);
     tcase_add_test(containers, a_pod_without_probes_is_ready_at_the_relist_that_sees_it_run);
     tcase_add_test(containers, relists_lie_on_a_grid_of_one_second);
+    tcase_add_test(containers, each_kubelet_has_its_own_grid);
+    tcase_add_test(containers, a_restart_waits_for_the_start_of_an_earlier_container);
     tcase_add_test(containers, init_containers_run_in_order_each_after_a_relist);
     tcase_add_test(containers, a_pod_is_initialized_when_its_init_containers_are_done);
     tcase_add_test(containers, a_failed_init_container_is_repeated_before_anything_else);
@@ -1654,6 +1789,8 @@ containers_case(void)
     tcase_add_test(containers, statuses_are_sent_one_pod_at_a_time);
     bench_add_known_bug(containers, every_change_of_a_status_is_sent);
     tcase_add_test(containers, a_pod_that_goes_while_its_status_is_sent_does_not_hold_up_others);
+    tcase_add_test(containers, a_pod_that_goes_while_its_patch_is_sent_does_not_hold_up_others);
+    tcase_add_test(containers, an_older_snapshot_does_not_replace_a_newer_one);
     bench_add_known_bug(containers, a_pod_that_is_not_found_is_not_patched);
     tcase_add_test(containers, a_container_is_attested_from_the_relist_on_that_sees_it_run);
     tcase_add_test(containers, a_container_that_has_ended_is_not_attested);
@@ -1671,6 +1808,8 @@ crashes_case(void)
     tcase_add_test(crashes, ten_good_minutes_end_the_back_off);
     tcase_add_test(crashes, nine_good_minutes_do_not_end_the_back_off);
     tcase_add_test(crashes, a_back_off_does_not_hold_up_other_containers);
+    tcase_add_test(crashes, a_back_off_that_begins_does_not_hold_up_the_next_container);
+    tcase_add_test(crashes, a_container_that_is_over_does_not_hold_up_the_next_one);
     tcase_add_test(crashes, on_failure_a_container_that_ends_well_is_over);
     tcase_add_test(crashes, on_failure_a_container_that_fails_is_restarted);
     tcase_add_test(crashes, with_restart_policy_never_a_container_runs_once);
@@ -1701,6 +1840,7 @@ probes_case(void)
     tcase_add_test(probes, two_failures_of_liveness_do_not_kill);
     tcase_add_test(probes, a_restarted_container_has_its_initial_delay_again);
     tcase_add_test(probes, a_container_killed_by_liveness_again_and_again_backs_off);
+    tcase_add_test(probes, a_restarted_container_must_start_up_again);
     tcase_add_test(probes, a_container_that_is_not_running_is_not_probed);
     tcase_add_test(probes, after_a_restart_the_startup_probe_comes_first_again);
     return probes;

@@ -149,6 +149,8 @@ assert_told(const PodSpec *spec, const char *affinity_node, const char *const *p
     PodToPlace pod = {"default", spec, affinity_node};
     g_autofree char *message = NULL;
     ck_assert_ptr_null(placement_choose(&placement, &pod, &message));
+    g_auto(GStrv) clauses = g_strsplit(message, ", ", -1);
+    ck_assert_uint_eq(g_strv_length(clauses), g_strv_length((char **)parts) - 1);
     for (; *parts != NULL; parts++) {
         ck_assert_msg(strstr(message, *parts) != NULL, "\"%s\" is not in \"%s\"", *parts, message);
     }
@@ -259,7 +261,7 @@ START_TEST(terms_of_node_affinity_are_alternatives_and_their_requirements_are_no
                       "{key: zone, operator: Exists}"))),
         FILTER_OK);
     ck_assert_int_eq(
-        filter(0, NODE_TERMS(EXPRESSIONS("{key: gpu, operator: Exists}, {key: zone, operator: "
+        filter(0, NODE_TERMS(EXPRESSIONS("{key: zone, operator: Exists}, {key: gpu, operator: "
                                          "Exists}"))),
         FILTER_NODE_AFFINITY);
 }
@@ -297,6 +299,24 @@ START_TEST(a_host_port_is_given_once_per_node_and_protocol)
 }
 END_TEST
 
+START_TEST(every_port_of_every_container_of_every_pod_counts)
+{
+    begin_equal(1);
+    const PodSpec *spec = spec_of(
+        "  containers: [{name: a, image: i:1, ports: [{containerPort: 1, hostPort: 11}]}, "
+        "{name: b, image: i:1, ports: [{containerPort: 2, hostPort: 12}, {containerPort: 3, "
+        "hostPort: 13}]}]\n");
+    place(0, spec_of(NULL));
+    uint64_t uid = place(0, spec);
+    ck_assert_int_eq(filter(0, PORT("hostPort: 11")), FILTER_PORTS);
+    ck_assert_int_eq(filter(0, PORT("hostPort: 12")), FILTER_PORTS);
+    ck_assert_int_eq(filter(0, PORT("hostPort: 13")), FILTER_PORTS);
+    placement_remove(&placement, "node-0", uid);
+    place(0, PORT("hostPort: 13"));
+    ck_assert_int_eq(filter(0, spec), FILTER_PORTS);
+}
+END_TEST
+
 START_TEST(on_the_hosts_network_every_port_is_the_hosts)
 {
     begin_equal(1);
@@ -330,6 +350,9 @@ START_TEST(a_pod_without_requests_fits_on_a_full_node)
 {
     begin_equal(1);
     place(0, requesting("4", "8Gi"));
+    place(0, spec_of(NULL));
+    ck_assert_int_eq(placement.states[0].cpu, 4000);
+    ck_assert_int_eq(placement.states[0].memory, 8 * GI);
     ck_assert_int_eq(filter(0, spec_of(NULL)), FILTER_OK);
 }
 END_TEST
@@ -455,11 +478,40 @@ END_TEST
 
 START_TEST(a_topology_wider_than_the_host_is_the_whole_cluster)
 {
+    begin_equal(3);
+    const PodSpec *near = labelled("app: nsc", AFFINITY(TERM("zone", "")));
+    ck_assert_int_eq(filter(1, near), FILTER_POD_AFFINITY);
+    for (guint i = 0; i < 3; i++) {
+        uint64_t uid = place(i, labelled("app: fw", ""));
+        ck_assert_int_eq(filter(1, near), FILTER_OK);
+        ck_assert_int_eq(filter(1, labelled("app: nsc", ANTI(TERM("zone", "")))),
+                         FILTER_POD_ANTI_AFFINITY);
+        placement_remove(&placement, nodes[i].name, uid);
+    }
+}
+END_TEST
+
+START_TEST(a_group_begins_once_in_the_whole_cluster)
+{
     begin_equal(2);
-    place(1, labelled("app: fw", ""));
-    ck_assert_int_eq(filter(0, labelled("app: nsc", AFFINITY(TERM("zone", "")))), FILTER_OK);
-    ck_assert_int_eq(filter(0, labelled("app: nsc", ANTI(TERM("zone", "")))),
-                     FILTER_POD_ANTI_AFFINITY);
+    place(0, labelled("app: fw", ""));
+    ck_assert_int_eq(filter(1, labelled("app: fw", AFFINITY(TERM(HOST, "")))), FILTER_POD_AFFINITY);
+}
+END_TEST
+
+#define TWO_TERMS                                                                                  \
+    "[{topologyKey: " HOST ", labelSelector: {matchLabels: {app: none}}}, "                        \
+    "{topologyKey: " HOST ", labelSelector: {matchLabels: {app: fw}}}]"
+
+START_TEST(every_term_counts)
+{
+    begin_equal(2);
+    place(0, labelled("app: fw", ""));
+    ck_assert_int_eq(filter(0, labelled("app: nsc", ANTI(TWO_TERMS))), FILTER_POD_ANTI_AFFINITY);
+    ck_assert_int_eq(filter(0, labelled("app: nsc", AFFINITY(TWO_TERMS))), FILTER_POD_AFFINITY);
+    place(1, labelled("app: other", ""));
+    place(1, labelled("app: nse", ANTI(TWO_TERMS)));
+    ck_assert_int_eq(filter(1, labelled("app: fw", "")), FILTER_EXISTING_ANTI_AFFINITY);
 }
 END_TEST
 
@@ -510,6 +562,8 @@ END_TEST
 START_TEST(a_node_that_does_not_exist_is_said_of_every_node)
 {
     begin_equal(2);
+    assert_refused(spec_of(BENCH_CONTAINER "  nodeName: node-9\n"), NULL,
+                   "0/2 nodes are available: 2 node(s) didn't match the requested node name.");
     assert_refused(spec_of(NULL), "node-9",
                    "0/2 nodes are available: 2 node(s) didn't match Pod's node "
                    "affinity/selector.");
@@ -584,6 +638,43 @@ START_TEST(among_equally_full_nodes_the_balanced_one_is_chosen)
     begin_equal(2);
     place(0, requesting("800m", "6Gi"));     /* 20 % and 75 % */
     place(1, requesting("1900m", "3891Mi")); /* 47.5 % each: as full together */
+    ck_assert_int_eq(choose(requesting("1m", "1Mi")), 1);
+}
+END_TEST
+
+START_TEST(what_the_pod_itself_asks_for_counts)
+{
+    make_nodes(2);
+    nodes[0].cpu = 1000;
+    nodes[0].memory = 2 * GI;
+    begin(2);
+    place(1, requesting("1200m", "2400Mi")); /* 30 % each */
+    ck_assert_int_eq(choose(requesting("900m", "1800Mi")), 1);
+    ck_assert_int_eq(choose(requesting("50m", "100Mi")), 0);
+}
+END_TEST
+
+/* Loads a node with shares of its 4000m and 8192Mi. */
+static void
+load(guint node, double cpu, double memory)
+{
+    g_autofree char *milli = g_strdup_printf("%dm", (int)(cpu * 4000));
+    g_autofree char *mebi = g_strdup_printf("%dMi", (int)(memory * 8192));
+    place(node, requesting(milli, mebi));
+}
+
+/* LeastAllocated and BalancedAllocation have the same weight: 90 + 91 against 78 + 100, then
+ * 80 + 82 against 66 + 100. */
+START_TEST(fullness_and_balance_weigh_the_same)
+{
+    begin_equal(2);
+    load(0, 0.01, 0.19);
+    load(1, 0.22, 0.22);
+    ck_assert_int_eq(choose(requesting("1m", "1Mi")), 0);
+    placement_clear(&placement);
+    begin(2);
+    load(0, 0.02, 0.38);
+    load(1, 0.34, 0.34);
     ck_assert_int_eq(choose(requesting("1m", "1Mi")), 1);
 }
 END_TEST
@@ -669,9 +760,10 @@ START_TEST(a_soft_taint_outweighs_a_preferred_node)
 }
 END_TEST
 
-#define PREFERRED_TERM(weight)                                                                     \
+#define WEIGHTED(weight, app)                                                                      \
     "[{weight: " weight ", podAffinityTerm: {topologyKey: " HOST                                   \
-    ", labelSelector: {matchLabels: {app: fw}}}}]"
+    ", labelSelector: {matchLabels: {app: " app "}}}}]"
+#define PREFERRED_TERM(weight) WEIGHTED(weight, "fw")
 
 START_TEST(a_pod_goes_where_those_are_whom_it_prefers)
 {
@@ -681,12 +773,66 @@ START_TEST(a_pod_goes_where_those_are_whom_it_prefers)
     place(2, labelled("app: fw", ""));
     ck_assert_int_eq(
         choose(labelled("app: nsc",
-                        "  affinity: {podAffinity: {" PREFERRED PREFERRED_TERM("10") "}}\n")),
+                        "  affinity: {podAffinity: {" PREFERRED PREFERRED_TERM("1") "}}\n")),
         2);
     ck_assert_int_eq(
         choose(labelled("app: nsc",
-                        "  affinity: {podAntiAffinity: {" PREFERRED PREFERRED_TERM("10") "}}\n")),
+                        "  affinity: {podAntiAffinity: {" PREFERRED PREFERRED_TERM("1") "}}\n")),
         0);
+}
+END_TEST
+
+START_TEST(liking_and_disliking_weigh_the_same)
+{
+    const PodSpec *spec = labelled(
+        "app: nsc", "  affinity: {podAffinity: {" PREFERRED WEIGHTED(
+                        "10", "fw") "}, "
+                                    "podAntiAffinity: {" PREFERRED WEIGHTED("10", "nse") "}}\n");
+    for (guint both = 0; both < 2; both++) {
+        make_nodes(2);
+        begin(2);
+        place(both, labelled("app: fw", ""));
+        place(both, labelled("app: nse", ""));
+        place(1 - both, spec_of(NULL));
+        place(1 - both, spec_of(NULL));
+        ck_assert_int_eq(choose(spec), 0);
+        placement_clear(&placement);
+    }
+    begin(2);
+}
+END_TEST
+
+#define LIKES_FAST_AND_FIREWALL                                                                    \
+    "  affinity: {nodeAffinity: {" PREFERRED                                                       \
+    "[" WEIGHT("1", "fast") "]}, podAffinity: {" PREFERRED PREFERRED_TERM("1") "}}\n"
+
+START_TEST(a_preferred_node_and_a_preferred_pod_weigh_the_same)
+{
+    for (guint fast = 0; fast < 2; fast++) {
+        make_nodes(2);
+        labels_set(&node_labels[fast], "fast", "yes");
+        begin(2);
+        place(1 - fast, labelled("app: fw", ""));
+        place(fast, spec_of(NULL));
+        ck_assert_int_eq(choose(labelled("app: nsc", LIKES_FAST_AND_FIREWALL)), 0);
+        placement_clear(&placement);
+        labels_clear(&node_labels[fast]);
+    }
+    begin(2);
+}
+END_TEST
+
+/* Weights 2 + 2 against 3. */
+START_TEST(a_preferred_node_and_a_preferred_pod_together_outweigh_a_soft_taint)
+{
+    static const Toleration taints[] = {
+        {.key = (char *)"a", .value = (char *)"", .effect = (char *)"PreferNoSchedule"}};
+    make_nodes(2);
+    taint(1, taints, 1);
+    labels_set(&node_labels[1], "fast", "yes");
+    begin(2);
+    place(1, labelled("app: fw", ""));
+    ck_assert_int_eq(choose(labelled("app: nsc", LIKES_FAST_AND_FIREWALL)), 1);
 }
 END_TEST
 
@@ -861,6 +1007,7 @@ filters_case(void)
     tcase_add_test(filters, terms_of_node_affinity_are_alternatives_and_their_requirements_are_not);
     tcase_add_test(filters, a_daemon_sets_pod_goes_to_its_own_node);
     tcase_add_test(filters, a_host_port_is_given_once_per_node_and_protocol);
+    tcase_add_test(filters, every_port_of_every_container_of_every_pod_counts);
     tcase_add_test(filters, on_the_hosts_network_every_port_is_the_hosts);
     tcase_add_test(filters, cpu_is_reserved_to_the_last_milli_core);
     tcase_add_test(filters, memory_is_reserved_to_the_last_byte);
@@ -888,6 +1035,8 @@ affinity_case(void)
     tcase_add_test(affinity, who_is_there_keeps_those_away_whom_its_anti_affinity_names);
     tcase_add_test(affinity, existing_anti_affinity_looks_into_the_namespace_of_its_owner);
     tcase_add_test(affinity, a_topology_wider_than_the_host_is_the_whole_cluster);
+    tcase_add_test(affinity, a_group_begins_once_in_the_whole_cluster);
+    tcase_add_test(affinity, every_term_counts);
     bench_add_known_bug(
         affinity, existing_anti_affinity_of_a_wider_topology_keeps_away_from_the_whole_cluster);
     return affinity;
@@ -900,6 +1049,8 @@ scores_case(void)
     tcase_add_test(scores, the_least_allocated_node_is_chosen);
     tcase_add_test(scores, allocation_is_a_share_of_the_nodes_own_size);
     tcase_add_test(scores, among_equally_full_nodes_the_balanced_one_is_chosen);
+    tcase_add_test(scores, what_the_pod_itself_asks_for_counts);
+    tcase_add_test(scores, fullness_and_balance_weigh_the_same);
     tcase_add_test(scores, equal_nodes_are_taken_in_their_order);
     tcase_add_test(scores, a_soft_taint_outweighs_an_empty_node);
     tcase_add_test(scores, the_fewer_soft_taints_the_better);
@@ -907,6 +1058,9 @@ scores_case(void)
     tcase_add_test(scores, preferences_add_up_by_their_weights);
     tcase_add_test(scores, a_soft_taint_outweighs_a_preferred_node);
     tcase_add_test(scores, a_pod_goes_where_those_are_whom_it_prefers);
+    tcase_add_test(scores, liking_and_disliking_weigh_the_same);
+    tcase_add_test(scores, a_preferred_node_and_a_preferred_pod_weigh_the_same);
+    tcase_add_test(scores, a_preferred_node_and_a_preferred_pod_together_outweigh_a_soft_taint);
     tcase_add_test(scores, preferred_affinity_never_forbids);
     tcase_add_test(scores, pods_without_requests_are_spread);
     return scores;

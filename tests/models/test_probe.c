@@ -52,6 +52,15 @@ START_TEST(the_next_tick_is_never_now)
 }
 END_TEST
 
+START_TEST(the_first_tick_is_the_workers_start)
+{
+    ProbeSpec spec = every(5 * S);
+    Probe probe;
+    probe_init(&probe, &spec, 2 * S);
+    ck_assert_int_eq(probe_next_tick(&probe, 1 * S, 0), 2 * S);
+}
+END_TEST
+
 START_TEST(the_initial_delay_counts_from_the_containers_start)
 {
     ProbeSpec spec = every(5 * S);
@@ -207,6 +216,7 @@ main(void)
     TCase *ticks = tcase_create("ticks");
     tcase_add_test(ticks, ticks_lie_on_the_grid_of_the_worker);
     tcase_add_test(ticks, the_next_tick_is_never_now);
+    tcase_add_test(ticks, the_first_tick_is_the_workers_start);
     tcase_add_test(ticks, the_initial_delay_counts_from_the_containers_start);
     tcase_add_test(ticks, a_restart_keeps_the_grid);
     tcase_add_test(ticks, a_period_below_a_second_is_a_second);

@@ -70,6 +70,24 @@ START_TEST(half_a_token_is_half_a_turn)
 }
 END_TEST
 
+START_TEST(a_token_and_a_half_serve_one_at_once)
+{
+    RateLimit limit = kubelet_bucket();
+    take(&limit, 0, 9);
+    ck_assert_int_eq(rate_limit_reserve(&limit, 100 * MS), 0);
+    ck_assert_int_eq(rate_limit_reserve(&limit, 100 * MS), 100 * MS);
+}
+END_TEST
+
+START_TEST(a_rate_below_one_a_second_is_a_rate)
+{
+    RateLimit limit;
+    rate_limit_init(&limit, 0.5, 1);
+    ck_assert_int_eq(rate_limit_reserve(&limit, 0), 0);
+    ck_assert_int_eq(rate_limit_reserve(&limit, 0), 2 * S);
+}
+END_TEST
+
 START_TEST(who_comes_while_others_queue_waits_behind_them)
 {
     RateLimit limit = kubelet_bucket();
@@ -116,6 +134,8 @@ main(void)
     tcase_add_test(tcase, the_fourteen_tokens_of_a_three_pod_chain_wait_800_ms);
     tcase_add_test(tcase, tokens_come_back_at_the_rate);
     tcase_add_test(tcase, half_a_token_is_half_a_turn);
+    tcase_add_test(tcase, a_token_and_a_half_serve_one_at_once);
+    tcase_add_test(tcase, a_rate_below_one_a_second_is_a_rate);
     tcase_add_test(tcase, who_comes_while_others_queue_waits_behind_them);
     tcase_add_test(tcase, an_idle_bucket_holds_no_more_than_its_burst);
     tcase_add_test(tcase, a_steady_caller_below_the_rate_never_waits);

@@ -49,7 +49,8 @@ pod_in(const char *ns, const char *labels, const char *ip)
     g_autofree char *yaml =
         g_strdup_printf("apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: %s, labels: "
                         "{%s}}\nspec: {containers: [{name: c, image: i:1, ports: [{name: grpc, "
-                        "containerPort: 5003}]}]}\n",
+                        "containerPort: 5003}]}, {name: d, image: i:1, ports: [{containerPort: "
+                        "1}, {name: http, containerPort: 8080}]}]}\n",
                         ns, labels);
     ApiObject *object = bench_object(&bench, yaml);
     object->uid = ++last_uid;
@@ -110,6 +111,7 @@ START_TEST(it_watches_services_and_pods)
         const Done *open = bench_nth(&bench, ACTION_OPEN, MESSAGE_API_WATCH, i);
         const ApiQuery *query = (const ApiQuery *)open->action.message;
         ck_assert_str_eq(open->action.address, API_ADDRESS);
+        ck_assert_int_eq(open->action.flags, CALL_PLAIN);
         ck_assert_int_eq(query->kind, i == 0 ? OBJECT_SERVICE : OBJECT_POD);
         ck_assert_ptr_null(query->ns);
         ck_assert_ptr_null(query->node);
@@ -288,9 +290,11 @@ END_TEST
 
 START_TEST(a_named_target_port_is_looked_up_in_the_pod)
 {
+    service("admin", "selector: {app: registry}, ports: [{port: 80, targetPort: http}]");
     service("registry", "selector: {app: registry}, ports: [{port: 5002, targetPort: grpc}]");
     ready_pod("app: registry", "10.32.0.2");
-    assert_told("+svc:registry.default:5002=tcp:10.32.0.2:5003");
+    assert_told("+svc:admin.default:80=tcp:10.32.0.2:8080 "
+                "+svc:registry.default:5002=tcp:10.32.0.2:5003");
 }
 END_TEST
 
