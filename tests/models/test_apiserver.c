@@ -244,6 +244,7 @@ START_TEST(writes_and_reads_take_their_time)
     ck_assert_int_eq(answer_of(call)->leaves, WRITE);
     ck_assert_int_eq(answer_of(get(OBJECT_POD, "default", "a"))->leaves, READ);
     ck_assert_int_eq(answer_of(ask(listing(OBJECT_POD)))->leaves, READ);
+    ck_assert_int_eq(answer_of(create_call(new_pod("a")))->leaves, READ); /* is there already */
     ck_assert_int_eq(answer_of(delete_call(object_of(call), 0, 0))->leaves, WRITE);
 }
 END_TEST
@@ -378,6 +379,19 @@ START_TEST(a_kubelets_complaint_is_marked_as_a_block)
     bench_forget(&bench);
     send(MESSAGE_API_STATUS, told);
     ck_assert_ptr_null(bench_mark(&bench, TRACE_POD_BLOCKED, "default/a"));
+}
+END_TEST
+
+START_TEST(an_update_changes_the_replicas)
+{
+    ApiObject *set = create_yaml("apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: r}\n"
+                                 "spec:\n  replicas: 2\n  selector: {matchLabels: {app: x}}\n"
+                                 "  template: {metadata: {labels: {app: x}}, "
+                                 "spec: {containers: [{name: c, image: i:1}]}}\n");
+    ApiObject *next = bench_copy(&bench, set);
+    next->replicas = 5;
+    ck_assert_int_eq(object_of(send(MESSAGE_API_UPDATE, next))->replicas, 5);
+    ck_assert_int_eq(set->replicas, 2);
 }
 END_TEST
 
@@ -988,6 +1002,7 @@ objects_case(void)
     tcase_add_test(objects, a_status_changes_the_status_and_the_address_alone);
     tcase_add_test(objects, readiness_is_marked_when_it_begins);
     tcase_add_test(objects, a_kubelets_complaint_is_marked_as_a_block);
+    tcase_add_test(objects, an_update_changes_the_replicas);
     tcase_add_test(objects, news_of_an_earlier_pod_of_that_name_are_refused);
     return objects;
 }

@@ -403,6 +403,15 @@ n_probes(nsec_t timeout)
     return n;
 }
 
+/* A container that lives for ever ends now. */
+static void
+crash_now(const ApiObject *pod, guint container)
+{
+    bench_step(
+        &bench,
+        (Input){.kind = INPUT_EXITED, .pod_uid = pod->uid, .container = container, .exit_code = 1});
+}
+
 /* ---- a Pod comes ---- */
 
 START_TEST(it_watches_the_pods_of_its_node)
@@ -622,6 +631,20 @@ START_TEST(a_missing_config_map_explains_itself_and_holds_the_pod_up)
 }
 END_TEST
 
+START_TEST(a_complaint_is_told_at_once)
+{
+    missing = "nope";
+    const ApiObject *pod = add(VOLUMES(
+        CONFIG("a") ", " CONFIG("b") ", " CONFIG("c") ", " CONFIG("d") ", " CONFIG("e") ", " CONFIG(
+            "f") ", " CONFIG("g") ", " CONFIG("h") ", " CONFIG("i") ", " CONFIG("nope")));
+    bench_run_for(&bench, 2 * S); /* the client is at its limit: the first status is sent before */
+    nsec_t asked = get_of(OBJECT_CONFIG_MAP, "nope", 0)->leaves;
+    ck_assert_ptr_null(status_of(pod, 0)->message);
+    ck_assert_ptr_nonnull(status_of(pod, 1)->message);
+    ck_assert_int_le(find_status(pod, 1)->at, asked + S);
+}
+END_TEST
+
 START_TEST(a_missing_source_is_asked_for_after_half_a_second_doubling_to_122_s)
 {
     static const nsec_t expected[] = {500 * MS, 1 * S,  2 * S,  4 * S,   8 * S,
@@ -772,11 +795,14 @@ END_TEST
 
 START_TEST(a_restart_waits_for_the_start_of_an_earlier_container)
 {
-    lives[0][0] = lives[1][0] = 8 * S;
     const ApiObject *pod = add(TWO);
     bench_run_for(&bench, 5 * S);
-    start_time = 1500 * MS; /* b ends 0.3 s after a, and a relist is within its start */
-    bench_run_for(&bench, 15 * S);
+    start_time = 1500 * MS;
+    crash_now(pod, 0);
+    bench_run_for(&bench, S); /* a relist has begun to start it again */
+    crash_now(pod, 1);
+    bench_run_for(&bench, 10 * S);
+    ck_assert_int_le(start_at(pod, 0, 1), 6 * S);
     ck_assert_int_eq(start_at(pod, 1, 1), start_at(pod, 0, 1) + start_time);
 }
 END_TEST
@@ -869,6 +895,8 @@ START_TEST(each_status_is_a_get_and_then_a_patch)
         const Done *call = bench_call(&bench, MESSAGE_API_GET, i);
         if (((const ApiQuery *)call->action.message)->kind == OBJECT_POD) {
             ck_assert_int_eq(find_status(pod, n_gets)->at, call->leaves + api_latency);
+            ck_assert_int_eq(find_status(pod, n_gets)->action.flags, CALL_PLAIN);
+            ck_assert_int_eq(call->action.flags, CALL_PLAIN);
             n_gets++;
         }
     }
@@ -1071,13 +1099,15 @@ END_TEST
 
 START_TEST(a_back_off_that_begins_does_not_hold_up_the_next_container)
 {
-    lives[0][0] = 100 * MS;
-    lives[0][1] = lives[1][0] = 5 * S; /* both end before the same relist */
     const ApiObject *pod = add(TWO);
-    bench_run_for(&bench, 30 * S);
-    nsec_t over = MAX(over_at(pod, 0, 1, 5 * S), over_at(pod, 1, 0, 5 * S));
-    ck_assert_int_eq(start_at(pod, 0, 2), over_at(pod, 0, 1, 5 * S) + 10 * S);
-    ck_assert_int_le(start_at(pod, 1, 1), over + S);
+    bench_run_for(&bench, 5 * S);
+    crash_now(pod, 0);
+    bench_run_for(&bench, 5 * S);
+    crash_now(pod, 0); /* for the second time, and the same relist sees b */
+    crash_now(pod, 1);
+    bench_run_for(&bench, 15 * S);
+    ck_assert_int_eq(start_at(pod, 0, 2), 10 * S + 10 * S);
+    ck_assert_int_le(start_at(pod, 1, 1), 10 * S + S);
 }
 END_TEST
 
@@ -1234,6 +1264,7 @@ START_TEST(nsmgr_is_ready_on_the_5_s_grid_of_its_startup_probe)
     ck_assert_int_eq(probe_at(2 * S, 0), first_tick + PROBE); /* triggered by the startup probe */
     ck_assert_int_eq(ready_at(pod), first_tick + 2 * PROBE + api_latency);
     ck_assert_str_eq(bench_call(&bench, MESSAGE_HEALTH, 0)->action.address, "container:1/0");
+    ck_assert_int_eq(bench_call(&bench, MESSAGE_HEALTH, 0)->action.flags, CALL_PLAIN);
 }
 END_TEST
 
@@ -1761,6 +1792,7 @@ volumes_case(void)
     tcase_add_test(volumes, a_poll_at_the_instant_of_the_mount_sees_it);
     tcase_add_test(volumes, mounting_waits_for_the_reconciler_and_the_poll);
     tcase_add_test(volumes, a_missing_config_map_explains_itself_and_holds_the_pod_up);
+    tcase_add_test(volumes, a_complaint_is_told_at_once);
     tcase_add_test(volumes, a_missing_source_is_asked_for_after_half_a_second_doubling_to_122_s);
     tcase_add_test(volumes, a_source_that_appears_lets_the_pod_go_on);
     tcase_add_test(volumes, two_missing_sources_are_both_waited_for);

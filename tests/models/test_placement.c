@@ -650,6 +650,8 @@ START_TEST(what_the_pod_itself_asks_for_counts)
     begin(2);
     place(1, requesting("1200m", "2400Mi")); /* 30 % each */
     ck_assert_int_eq(choose(requesting("900m", "1800Mi")), 1);
+    ck_assert_int_eq(choose(requesting("900m", "1Mi")), 1);
+    ck_assert_int_eq(choose(requesting("1m", "1800Mi")), 1);
     ck_assert_int_eq(choose(requesting("50m", "100Mi")), 0);
 }
 END_TEST
