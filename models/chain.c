@@ -105,7 +105,6 @@ add_endpoint(Chains *chains, const Object *object, const PodSpec *pod,
 }
 
 typedef struct Finder {
-    const Scenario *scenario;
     Chains *chains;
     const ContainerSpec *webhook; /* NULL: no webhook in the manifests */
     GHashTable *services;         /* name -> Object */
@@ -403,7 +402,7 @@ chains_find(const Scenario *scenario)
     chains->endpoints = g_ptr_array_new_with_free_func(endpoint_free);
     chains->chains = g_ptr_array_new_with_free_func(chain_free);
     chains->injected = g_ptr_array_new_with_free_func((GDestroyNotify)pod_spec_free);
-    Finder finder = {.scenario = scenario, .chains = chains};
+    Finder finder = {.chains = chains};
     finder.services = g_hash_table_new(g_str_hash, g_str_equal);
     finder.by_service =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);

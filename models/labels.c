@@ -53,8 +53,9 @@ labels_set(Labels *labels, const char *key, const char *value)
 {
     guint at = find_place(labels, key);
     if (is_at(labels, at, key)) {
-        g_autofree char *old = labels->items[at].value; /* may be `value` itself */
+        char *old = labels->items[at].value; /* may be `value` itself */
         labels->items[at].value = g_strdup(value);
+        g_free(old);
         return;
     }
     labels->items = g_renew(Label, labels->items, labels->n + 1);

@@ -21,6 +21,13 @@ failure_text(Failure failure)
 }
 
 const char *
+input_problem(const Input *input)
+{
+    return input->kind == INPUT_FAILURE ? failure_text(input->failure)
+                                        : message_error_text(input->message);
+}
+
+const char *
 wire_kind_name(WireKind kind)
 {
     switch (kind) {

@@ -73,6 +73,10 @@ typedef struct Input {
     int exit_code;
 } Input;
 
+/* Why a call did not succeed: the failure, or the text of an ERROR reply; NULL for any other reply.
+ */
+const char *input_problem(const Input *input);
+
 /* ---- actions ---- */
 
 typedef enum ActionKind {

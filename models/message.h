@@ -34,7 +34,6 @@
     X(ADMISSION_REVIEW, "admission-review")                                                        \
     X(ADMISSION_PATCH, "admission-patch")                                                          \
     X(KUBELET_PODS, "kubelet-pods")                                                                \
-    X(KUBELET_STATUS, "kubelet-status")                                                            \
     /* SPIRE: models/spire/spire.h */                                                              \
     X(SPIRE_ENTRY, "spire-entry")                                                                  \
     X(SPIRE_SYNC, "spire-sync")                                                                    \
@@ -60,9 +59,7 @@
     X(WORK_VPP_BOOT, "vpp-boot")                                                                   \
     X(WORK_VPP_INTERFACE, "vpp-interface")                                                         \
     X(WORK_VPP_XCONNECT, "vpp-cross-connect")                                                      \
-    X(WORK_VPP_TUNNEL, "vpp-tunnel")                                                               \
-    X(WORK_SCHEDULE, "schedule")                                                                   \
-    X(WORK_SYNC, "sync")
+    X(WORK_VPP_TUNNEL, "vpp-tunnel")
 
 typedef enum MessageType {
 #define X(name, text) MESSAGE_##name,

@@ -11,7 +11,6 @@ struct Timeline {
     GHashTable *requests; /* id -> RequestTimes */
     GHashTable *open;     /* service -> RequestTimes whose attempt is under way */
     GHashTable *submitted;
-    GHashTable *applied;
     GPtrArray *errors;
     nsec_t registry_wait;
     guint n_waits;
@@ -193,9 +192,6 @@ on_event(TraceSink *sink, const TraceEvent *event)
     case TRACE_SUBMITTED:
         note_time(timeline->submitted, event);
         break;
-    case TRACE_APPLIED:
-        note_time(timeline->applied, event);
-        break;
     case TRACE_POD_CREATED:
     case TRACE_POD_SCHEDULED:
     case TRACE_POD_UNSCHEDULABLE:
@@ -248,7 +244,6 @@ timeline_new(void)
     timeline->requests = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, request_times_free);
     timeline->open = g_hash_table_new(g_str_hash, g_str_equal);
     timeline->submitted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    timeline->applied = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     timeline->errors = g_ptr_array_new_with_free_func(g_free);
     return timeline;
 }
@@ -260,7 +255,6 @@ timeline_free(Timeline *timeline)
     g_hash_table_unref(timeline->pods);
     g_hash_table_unref(timeline->requests);
     g_hash_table_unref(timeline->submitted);
-    g_hash_table_unref(timeline->applied);
     g_ptr_array_unref(timeline->order);
     g_ptr_array_unref(timeline->errors);
     g_free(timeline);
@@ -295,12 +289,6 @@ nsec_t
 timeline_submitted(const Timeline *timeline, const char *manifest)
 {
     return time_of(timeline->submitted, manifest);
-}
-
-nsec_t
-timeline_applied(const Timeline *timeline, const char *manifest)
-{
-    return time_of(timeline->applied, manifest);
 }
 
 const GPtrArray *

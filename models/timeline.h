@@ -48,7 +48,6 @@ TraceSink *timeline_sink(Timeline *timeline);
 const PodTimes *timeline_pod(const Timeline *timeline, const char *key);
 const RequestTimes *timeline_request(const Timeline *timeline, const char *id);
 nsec_t timeline_submitted(const Timeline *timeline, const char *manifest);
-nsec_t timeline_applied(const Timeline *timeline, const char *manifest);
 
 /* All Pods, in the order of creation: PodTimes *; borrowed. */
 const GPtrArray *timeline_pods(const Timeline *timeline);

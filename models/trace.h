@@ -23,7 +23,6 @@
     X(POD_INITIALIZED, "pod-initialized")                                                          \
     X(POD_READY, "pod-ready") /* as the API server knows it */                                     \
     X(POD_DELETED, "pod-deleted")                                                                  \
-    X(PROCESS_STARTED, "process-started")                                                          \
     X(IDENTITY_REFUSED, "identity-refused") /* no entry for this workload yet */                   \
     X(IDENTITY_RECEIVED, "identity-received")                                                      \
     X(REGISTER_STARTED, "register-started")                                                        \

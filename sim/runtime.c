@@ -5,6 +5,7 @@
  * INPUT_STOP and, when the grace period is over, ends the process. */
 #include "sim/world_types.h"
 
+#include "models/k8s/kubelet.h"
 #include "sim/dataplane.h"
 
 typedef struct RuntimeTask {
@@ -16,12 +17,6 @@ typedef struct RuntimeTask {
     RuntimeOp op; /* strings below are its own */
     char *ns, *pod, *pod_ip;
 } RuntimeTask;
-
-static char *
-container_key(uint64_t uid, guint container)
-{
-    return g_strdup_printf("container:%" G_GUINT64_FORMAT "/%u", uid, container);
-}
 
 static void
 task_free(void *data)
@@ -64,7 +59,7 @@ start_process(RuntimeTask *task)
     g_autofree char *name = g_strdup_printf("%s/%s/%s", task->ns, task->pod, container->name);
     Machine *machine = cluster_spawn(world->cluster, &task->op, count_incarnation(world, name));
     Process *process = world_start_process(world, machine, task->node);
-    g_autofree char *key = container_key(task->op.pod_uid, task->op.container);
+    g_autofree char *key = kubelet_container_address(task->op.pod_uid, task->op.container);
     world_listen(process, key);
     g_hash_table_insert(world->containers, g_steal_pointer(&key), process);
 }
@@ -73,7 +68,7 @@ static void
 stop_process(RuntimeTask *task)
 {
     World *world = task->world;
-    g_autofree char *key = container_key(task->op.pod_uid, task->op.container);
+    g_autofree char *key = kubelet_container_address(task->op.pod_uid, task->op.container);
     Process *process = g_hash_table_lookup(world->containers, key);
     if (process == NULL || process->dead) {
         finish(task);
@@ -222,7 +217,8 @@ runtime_process_ended(Process *process)
     if (process->info->pod == NULL) {
         return;
     }
-    g_autofree char *key = container_key(process->info->pod_uid, process->info->container_index);
+    g_autofree char *key =
+        kubelet_container_address(process->info->pod_uid, process->info->container_index);
     g_hash_table_remove(world->containers, key);
     bool has_vpp = process->info->component == COMPONENT_FORWARDER ||
                    process->info->component == COMPONENT_FIREWALL;

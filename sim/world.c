@@ -463,7 +463,6 @@ add_nodes(World *world)
         random_stream_init(&random, world->seed, world->replication, scenario->nodes[i].name,
                            "cfs-phase");
         node->name = scenario->nodes[i].name;
-        node->index = i;
         node->cpu = cpu_node_new(world->engine, (double)scenario->nodes[i].cpu / 1000,
                                  (nsec_t)(random_uniform(&random) * period));
         g_hash_table_insert(world->node_by_name, (char *)node->name, node);

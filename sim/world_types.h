@@ -14,7 +14,6 @@ typedef struct WorldNode {
     CpuNode *cpu;
     nsec_t cni_free_at; /* the CNI plugin works on one Pod at a time */
     Process *kubelet;
-    guint index;
 } WorldNode;
 
 /* A running machine.  Freed when it has ended and nothing refers to it any more. */

@@ -96,13 +96,12 @@ typedef enum WatchEventType { WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED } Watch
 typedef struct ApiQuery {
     Message base;
     ObjectKind kind;
-    char *ns;        /* NULL: all */
-    char *name;      /* NULL: all */
-    char *node;      /* Pods of one node only; NULL: all */
-    char *label;     /* objects that have this label key; NULL: all */
-    char *url;       /* NSE records with this URL; NULL: all */
-    char *service;   /* NSE records with a service name that contains this; NULL: all */
-    bool unassigned; /* Pods without a node */
+    char *ns;      /* NULL: all */
+    char *name;    /* NULL: all */
+    char *node;    /* Pods of one node only; NULL: all */
+    char *label;   /* objects that have this label key; NULL: all */
+    char *url;     /* NSE records with this URL; NULL: all */
+    char *service; /* NSE records with a service name that contains this; NULL: all */
     uint64_t uid;
     nsec_t grace;
 } ApiQuery;

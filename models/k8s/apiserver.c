@@ -105,9 +105,6 @@ query_matches(const ApiQuery *query, const ApiObject *object)
     if (query->name != NULL && !g_str_equal(query->name, object->name)) {
         return false;
     }
-    if (query->unassigned && object->node != NULL) {
-        return false;
-    }
     if (query->node != NULL && g_strcmp0(query->node, object->node) != 0) {
         return false;
     }
@@ -455,8 +452,7 @@ on_reviewed(ApiServer *server, const Input *input, Actions *actions)
         return;
     }
     /* failurePolicy Fail (FACTS 1.10) */
-    const char *why = input->kind == INPUT_FAILURE ? failure_text(input->failure)
-                                                   : message_error_text(input->message);
+    const char *why = input_problem(input);
     const char *key = actions_printf(actions, "%s/%s", review->object->ns, review->object->name);
     actions_trace(actions, TRACE_WEBHOOK_FAILED, key, actions_string(actions, why));
     actions_reply(actions, review->call, message_error("failed calling webhook: %s", why));

@@ -44,8 +44,7 @@ static void
 on_created(Kubectl *kubectl, const Input *input, Actions *actions)
 {
     const Object *manifest = g_ptr_array_index(kubectl->objects, kubectl->next);
-    const char *why = input->kind == INPUT_FAILURE ? failure_text(input->failure)
-                                                   : message_error_text(input->message);
+    const char *why = input_problem(input);
     if (why != NULL) {
         actions_trace(actions, TRACE_NOTE,
                       actions_printf(actions, "%s/%s", manifest->ns, manifest->name),

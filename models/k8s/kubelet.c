@@ -429,10 +429,9 @@ on_volume(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
     }
     if (index < spec->n_volumes) {
         const VolumeSpec *volume = &spec->volumes[index];
-        bool found = input->kind == INPUT_REPLY && message_error_text(input->message) == NULL;
+        bool found = input_problem(input) == NULL;
         if (!found && !volume->optional) {
-            const char *why = input->kind == INPUT_REPLY ? message_error_text(input->message)
-                                                         : failure_text(input->failure);
+            const char *why = input_problem(input);
             retry_volume(kubelet, pod, index, why, input->now, actions);
             return;
         }

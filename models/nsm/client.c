@@ -233,8 +233,7 @@ on_requested(Client *client, guint i, const Input *input, Actions *actions)
         on_connected(client, i, input, actions);
         return;
     }
-    const char *why = input->kind == INPUT_FAILURE ? failure_text(input->failure)
-                                                   : message_error_text(input->message);
+    const char *why = input_problem(input);
     actions_trace(actions, TRACE_REQUEST_FAILED, connection_name(client, i, actions),
                   actions_string(actions, why));
     if (i < client->n_connected) { /* v1.4.0: a failed refresh waits for the next tick */
@@ -352,8 +351,7 @@ create(const ProcessInfo *info, const MachineClass *class, bool init)
     client->init = init;
     svid_init(&client->svid, info);
     client->name = process_env(info, "NSM_NAME", init ? "cmd-nsc-init" : "nsc");
-    g_autofree char *url =
-        process_env(info, "NSM_CONNECT_TO", "unix:///var/lib/networkservicemesh/nsm.io.sock");
+    g_autofree char *url = process_env(info, "NSM_CONNECT_TO", NSM_MANAGER_SOCKET);
     client->manager = process_address(info, url);
     g_autofree char *services = process_env(info, "NSM_NETWORK_SERVICES", "");
     client->urls = *services != '\0' ? ns_url_parse_list(services, NULL) : NULL;

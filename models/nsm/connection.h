@@ -8,6 +8,10 @@
 #include "models/machine.h"
 #include "models/nsm/record.h"
 
+/* Where a node's manager listens unless NSM_CONNECT_TO or NSM_LISTEN_ON says otherwise (FACTS 2.7).
+ */
+#define NSM_MANAGER_SOCKET "unix:///var/lib/networkservicemesh/nsm.io.sock"
+
 /* Token life of a segment, 10 minutes unless NSM_MAX_TOKEN_LIFETIME says otherwise (FACTS 2.4). */
 #define NSM_TOKEN_LIFETIME (600 * NSEC_PER_SEC)
 

@@ -4,11 +4,9 @@
 #include "models/nsm/connection.h"
 #include "models/nsm/enroll.h"
 #include "models/nsm/ipam.h"
+#include "models/nsm/vpp.h"
 
 #include <string.h>
-
-#define TAG_BOOT UINT64_C(0xfffffffffffffff3)
-#define TAG_BOOT_WORK UINT64_C(0xfffffffffffffff4)
 
 typedef struct Waiting {
     uint64_t call;
@@ -38,7 +36,7 @@ typedef struct Endpoint {
     bool boots_vpp;
     bool has_prefix;
     nsec_t token_lifetime;
-    RandomStream boot_random;
+    VppBoot boot;
     Ipam ipam;
     GHashTable *links; /* id -> Link */
     GHashTable *tags;  /* tag -> Link */
@@ -183,8 +181,7 @@ static void
 on_next_link(Endpoint *endpoint, Link *link, const Input *input, Actions *actions)
 {
     if (input->kind == INPUT_FAILURE || input->message->type != MESSAGE_NSM_CONNECTION) {
-        const char *why = input->kind == INPUT_FAILURE ? failure_text(input->failure)
-                                                       : message_error_text(input->message);
+        const char *why = input_problem(input);
         g_clear_pointer(&link->next, connection_unref);
         answer_link(endpoint, link, message_error("%s: %s", endpoint->name, why), actions);
         return;
@@ -315,7 +312,7 @@ enrolled(Endpoint *endpoint, const Input *input, Actions *actions)
         return false;
     case ENROLMENT_IDENTITY:
         if (endpoint->boots_vpp) {
-            actions_work(actions, TAG_BOOT_WORK, MESSAGE_WORK_VPP_BOOT, 1);
+            vpp_boot_begin(&endpoint->boot, actions);
             return true;
         }
         actions_listen(actions, endpoint->listen);
@@ -331,11 +328,7 @@ enrolled(Endpoint *endpoint, const Input *input, Actions *actions)
 static void
 on_boot(Endpoint *endpoint, const Input *input, Actions *actions)
 {
-    if (input->kind == INPUT_WORK) {
-        actions_timer(
-            actions, TAG_BOOT,
-            process_draw(endpoint->base.info, PARAMETER_VPP_BOOT, &endpoint->boot_random));
-    } else {
+    if (vpp_boot_step(&endpoint->boot, endpoint->base.info, input, actions)) {
         actions_listen(actions, endpoint->listen);
         enrolment_register(&endpoint->enrolment, input->now, actions);
     }
@@ -345,7 +338,7 @@ static void
 step(Machine *machine, const Input *input, Actions *actions)
 {
     Endpoint *endpoint = (Endpoint *)machine;
-    if (input->tag == TAG_BOOT || input->tag == TAG_BOOT_WORK) {
+    if (input->tag == VPP_BOOT_TAG) {
         on_boot(endpoint, input, actions);
         return;
     }
@@ -422,7 +415,7 @@ create(const ProcessInfo *info, const MachineClass *class, bool passthrough)
     labels_parse_env(labels, &endpoint->labels, NULL);
     g_autofree char *prefix = process_env(info, "NSM_CIDR_PREFIX", "169.254.0.0/16");
     endpoint->has_prefix = ipam_init(&endpoint->ipam, prefix);
-    process_random(info, "vpp-boot", &endpoint->boot_random);
+    vpp_boot_init(&endpoint->boot, info);
     enrolment_init(&endpoint->enrolment, info, own_record(endpoint));
     endpoint->links = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, link_free);
     endpoint->tags = g_hash_table_new(g_int64_hash, g_int64_equal);

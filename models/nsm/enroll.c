@@ -1,17 +1,16 @@
 /* Registration and its refresh. */
 #include "models/nsm/enroll.h"
 
-#define EXPIRY (60 * NSEC_PER_SEC)  /* what an endpoint asks for */
-#define RETRY (200 * NSEC_PER_MSEC) /* registry/common/retry/nse_client.go */
-#define TRY_TIMEOUT (15 * NSEC_PER_SEC)
+#define EXPIRY (60 * NSEC_PER_SEC)      /* what an endpoint asks for */
+#define RETRY (200 * NSEC_PER_MSEC)     /* registry/common/retry/nse_client.go */
+#define TRY_TIMEOUT (15 * NSEC_PER_SEC) /* the same: its try */
 
 void
 enrolment_init(Enrolment *enrolment, const ProcessInfo *info, NseRecord *take_record)
 {
     *enrolment = (Enrolment){.info = info, .record = take_record};
     svid_init(&enrolment->svid, info);
-    g_autofree char *url =
-        process_env(info, "NSM_CONNECT_TO", "unix:///var/lib/networkservicemesh/nsm.io.sock");
+    g_autofree char *url = process_env(info, "NSM_CONNECT_TO", NSM_MANAGER_SOCKET);
     enrolment->manager = process_address(info, url);
 }
 
@@ -61,8 +60,7 @@ on_answer(Enrolment *enrolment, const Input *input, Actions *actions)
     }
     bool ok = input->kind == INPUT_REPLY && input->message->type == MESSAGE_REGISTRY_NSE;
     if (!ok) {
-        const char *why = input->kind == INPUT_FAILURE ? failure_text(input->failure)
-                                                       : message_error_text(input->message);
+        const char *why = input_problem(input);
         if (!enrolment->failing) {
             actions_trace(actions, TRACE_NOTE, enrolment->info->pod_key,
                           actions_printf(actions, "registration failed, trying again: %s", why));

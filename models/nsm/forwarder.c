@@ -5,6 +5,7 @@
 #include "models/nsm/enroll.h"
 #include "models/nsm/select.h"
 #include "models/nsm/version.h"
+#include "models/nsm/vpp.h"
 
 #define TASK_STATES(X)                                                                             \
     X(FIND_SERVICE)                                                                                \
@@ -58,7 +59,7 @@ typedef struct Forwarder {
     int version;
     nsec_t dial_timeout;
     nsec_t token_lifetime;
-    RandomStream boot_random;
+    VppBoot boot;
     uint32_t last_vni;
     bool serving;
     GHashTable *tasks;       /* id -> Task */
@@ -66,9 +67,6 @@ typedef struct Forwarder {
     GHashTable *round_robin; /* service -> counter */
     uint64_t last_id;
 } Forwarder;
-
-#define TAG_BOOT UINT64_C(0xfffffffffffffff3)
-#define TAG_BOOT_WORK UINT64_C(0xfffffffffffffff4)
 
 static void begin_task(Forwarder *forwarder, Task *task, Actions *actions);
 
@@ -629,9 +627,7 @@ on_answer(Forwarder *forwarder, const Input *input, Actions *actions)
         return;
     }
     if (input->kind == INPUT_FAILURE || input->message->type != MESSAGE_REGISTRY_FOUND) {
-        g_autofree char *why = g_strdup_printf(
-            "registry: %s", input->kind == INPUT_FAILURE ? failure_text(input->failure)
-                                                         : message_error_text(input->message));
+        g_autofree char *why = g_strdup_printf("registry: %s", input_problem(input));
         fail(forwarder, task, why, actions);
         return;
     }
@@ -662,11 +658,7 @@ on_cancelled(Forwarder *forwarder, uint64_t call)
 static void
 on_boot(Forwarder *forwarder, const Input *input, Actions *actions)
 {
-    if (input->kind == INPUT_WORK) {
-        actions_timer(
-            actions, TAG_BOOT,
-            process_draw(forwarder->base.info, PARAMETER_VPP_BOOT, &forwarder->boot_random));
-    } else {
+    if (vpp_boot_step(&forwarder->boot, forwarder->base.info, input, actions)) {
         enrolment_begin(&forwarder->enrolment, actions);
     }
 }
@@ -693,7 +685,7 @@ static void
 step(Machine *machine, const Input *input, Actions *actions)
 {
     Forwarder *forwarder = (Forwarder *)machine;
-    if (input->tag == TAG_BOOT || input->tag == TAG_BOOT_WORK) {
+    if (input->tag == VPP_BOOT_TAG) {
         on_boot(forwarder, input, actions);
         return;
     }
@@ -703,7 +695,7 @@ step(Machine *machine, const Input *input, Actions *actions)
     Task *task = g_hash_table_lookup(forwarder->tasks, &input->tag);
     switch ((int)input->kind) {
     case INPUT_START:
-        actions_work(actions, TAG_BOOT_WORK, MESSAGE_WORK_VPP_BOOT, 1);
+        vpp_boot_begin(&forwarder->boot, actions);
         break;
     case INPUT_REQUEST:
         on_request(forwarder, input, actions);
@@ -776,7 +768,7 @@ forwarder_new(const ProcessInfo *info)
         process_duration(info, "NSM_DIAL_TIMEOUT", nsm_dial_timeout(forwarder->version));
     forwarder->token_lifetime =
         process_duration(info, "NSM_MAX_TOKEN_LIFETIME", NSM_TOKEN_LIFETIME);
-    process_random(info, "vpp-boot", &forwarder->boot_random);
+    vpp_boot_init(&forwarder->boot, info);
     enrolment_init(&forwarder->enrolment, info, own_record(forwarder));
     forwarder->tasks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, task_free);
     forwarder->links = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, link_free);

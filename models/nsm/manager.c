@@ -140,13 +140,22 @@ forget_forwarder(Link *link)
     g_clear_pointer(&link->url, g_free);
 }
 
+/* What an established connection holds goes: its place in memory, its timer, its answers. */
 static void
-drop_link(Manager *manager, Link *link, Actions *actions)
+release_link(Link *link, Actions *actions)
 {
     if (link->last != NULL) {
         actions_hold(actions, HOLD_CONNECTION, -1);
+        actions_stop_timer(actions, link->timer);
     }
-    actions_stop_timer(actions, link->timer);
+    g_clear_pointer(&link->last, connection_unref);
+    g_clear_pointer(&link->answer, connection_unref);
+}
+
+static void
+drop_link(Manager *manager, Link *link, Actions *actions)
+{
+    release_link(link, actions);
     g_hash_table_remove(manager->link_timers, &link->timer);
     g_hash_table_remove(manager->links, link->id);
 }
@@ -398,8 +407,7 @@ on_next_hop(Manager *manager, Task *task, const Input *input, Actions *actions)
         return;
     }
     const NseRecord *forwarder = g_ptr_array_index(task->candidates, task->next);
-    const char *why = input->kind == INPUT_FAILURE ? failure_text(input->failure)
-                                                   : message_error_text(input->message);
+    const char *why = input_problem(input);
     g_free(task->why);
     task->why = input->kind == INPUT_FAILURE
                     ? g_strdup_printf("forwarder %s: %s", forwarder->name, why)
@@ -417,29 +425,29 @@ is_remote(const Connection *in)
     return in->nse != NULL && in->client.node != NULL;
 }
 
+/* Passes a Close on to the forwarder, which answers `call`; the link is empty afterwards. */
+static void
+close_link(Manager *manager, Link *link, Connection *in, uint64_t call, Actions *actions)
+{
+    actions_trace(actions, TRACE_CONNECTION_CLOSED, actions_string(actions, link->id), NULL);
+    Task *pass = task_new(manager, TASK_PROXY, call);
+    pass->in = connection_ref(in);
+    actions_call(actions, actions_string(actions, link->url), pass->id,
+                 nsm_message(MESSAGE_NSM_CLOSE, connection_ref(in)))
+        ->dial_timeout = manager->dial_timeout;
+    forget_forwarder(link);
+    release_link(link, actions);
+}
+
 /* A Close that has waited for the Requests before it. */
 static void
 close_now(Manager *manager, Task *task, nsec_t now, Actions *actions)
 {
-    Link *link = task->link;
-    if (link->url == NULL) {
+    if (task->link->url == NULL) {
         answer(task, message_error("forwarder is not selected"), actions);
-        end_task(manager, task, now, actions);
-        return;
+    } else {
+        close_link(manager, task->link, task->in, task->call, actions);
     }
-    actions_trace(actions, TRACE_CONNECTION_CLOSED, actions_string(actions, link->id), NULL);
-    Task *pass = task_new(manager, TASK_PROXY, task->call);
-    pass->in = connection_ref(task->in);
-    actions_call(actions, actions_string(actions, link->url), pass->id,
-                 nsm_message(MESSAGE_NSM_CLOSE, connection_ref(task->in)))
-        ->dial_timeout = manager->dial_timeout;
-    forget_forwarder(link);
-    actions_stop_timer(actions, link->timer);
-    if (link->last != NULL) {
-        actions_hold(actions, HOLD_CONNECTION, -1);
-    }
-    g_clear_pointer(&link->last, connection_unref);
-    g_clear_pointer(&link->answer, connection_unref);
     end_task(manager, task, now, actions);
 }
 
@@ -481,45 +489,32 @@ on_nsm_request(Manager *manager, const Input *input, Actions *actions)
 }
 
 static void
-close_link(Manager *manager, Link *link, Connection *take_in, uint64_t call, Actions *actions)
-{
-    actions_trace(actions, TRACE_CONNECTION_CLOSED, actions_string(actions, link->id), NULL);
-    Task *task = task_new(manager, TASK_PROXY, call);
-    task->in = take_in;
-    actions_call(actions, actions_string(actions, link->url), task->id,
-                 nsm_message(MESSAGE_NSM_CLOSE, connection_ref(take_in)))
-        ->dial_timeout = manager->dial_timeout;
-    drop_link(manager, link, actions);
-}
-
-static void
 on_close(Manager *manager, const Input *input, Actions *actions)
 {
-    Connection *in = connection_copy(nsm_message_connection(input->message));
+    g_autoptr(Connection) in = connection_copy(nsm_message_connection(input->message));
     connection_advance(in, manager->name, input->now, manager->token_lifetime);
     Link *link = g_hash_table_lookup(manager->links, connection_segment_id(in));
     if (link != NULL && link->busy) {
         Task *task = task_new(manager, TASK_PROXY, input->call);
         task->closing = true;
-        task->in = in;
+        task->in = g_steal_pointer(&in);
         task->link = link;
         g_queue_push_tail(&link->waiting, task);
         return;
     }
     if (link == NULL || link->url == NULL) {
         actions_reply(actions, input->call, message_error("forwarder is not selected"));
-        connection_unref(in);
         return;
     }
     close_link(manager, link, in, input->call, actions);
+    drop_link(manager, link, actions);
 }
 
 /* ---- registry proxy ---- */
 
 static void
-keep_local(Manager *manager, NseRecord *record, nsec_t now, Actions *actions)
+keep_local(Manager *manager, NseRecord *record, Actions *actions)
 {
-    (void)now;
     Local *local = g_hash_table_lookup(manager->locals, record->name);
     if (local == NULL) {
         local = g_new0(Local, 1);
@@ -581,7 +576,7 @@ on_proxied(Manager *manager, Task *task, const Input *input, Actions *actions)
         answer(task, &unhide(manager, (const RegistryFound *)input->message)->base, actions);
     } else {
         if (input->message->type == MESSAGE_REGISTRY_NSE && task->record != NULL) {
-            keep_local(manager, task->record, input->now, actions);
+            keep_local(manager, task->record, actions);
         }
         answer(task, message_ref((void *)input->message), actions);
     }
@@ -657,8 +652,7 @@ on_answer(Manager *manager, const Input *input, Actions *actions)
         return;
     }
     if (input->kind == INPUT_FAILURE || input->message->type != MESSAGE_REGISTRY_FOUND) {
-        const char *text = input->kind == INPUT_FAILURE ? failure_text(input->failure)
-                                                        : message_error_text(input->message);
+        const char *text = input_problem(input);
         g_autofree char *why = g_strdup_printf("registry: %s", text);
         fail(manager, task, why, input->now, actions);
         return;
@@ -706,7 +700,9 @@ on_timer(Manager *manager, const Input *input, Actions *actions)
     } else if (link != NULL && link->url == NULL) {
         drop_link(manager, link, actions);
     } else if (link != NULL) {
-        close_link(manager, link, connection_ref(link->last), 0, actions);
+        g_autoptr(Connection) last = connection_ref(link->last);
+        close_link(manager, link, last, 0, actions);
+        drop_link(manager, link, actions);
     }
 }
 
@@ -777,8 +773,7 @@ static void
 init_addresses(Manager *manager)
 {
     const ProcessInfo *info = manager->base.info;
-    g_autofree char *listen = process_env(
-        info, "NSM_LISTEN_ON", "unix:///var/lib/networkservicemesh/nsm.io.sock,tcp://:5001");
+    g_autofree char *listen = process_env(info, "NSM_LISTEN_ON", NSM_MANAGER_SOCKET ",tcp://:5001");
     g_auto(GStrv) urls = g_strsplit(listen, ",", -1);
     guint n = g_strv_length(urls);
     manager->listen = g_new0(char *, n + 1);

@@ -263,8 +263,7 @@ static void
 finish_find(const Op *op, const Input *input, Actions *actions)
 {
     if (input->kind == INPUT_FAILURE || input->message->type != MESSAGE_API_OBJECTS) {
-        const char *why = input->kind == INPUT_FAILURE ? failure_text(input->failure)
-                                                       : message_error_text(input->message);
+        const char *why = input_problem(input);
         reply(op, message_error("registry: API server: %s", why), actions);
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "models/k8s/api.h"
 #include "models/nsm/version.h"
+#include "models/spire/spire.h"
 
 #include <string.h>
 
@@ -85,7 +86,7 @@ make_container(const ContainerSpec *webhook, const char *image, const char *urls
                                .command = g_new0(char *, 1),
                                .requests = {RESOURCE_NONE, RESOURCE_NONE},
                                .limits = {RESOURCE_NONE, RESOURCE_NONE}};
-    add_env(&container, "SPIFFE_ENDPOINT_SOCKET", "unix:///run/spire/sockets/agent.sock", NULL);
+    add_env(&container, "SPIFFE_ENDPOINT_SOCKET", SPIRE_AGENT_SOCKET, NULL);
     add_env(&container, "NSM_NETWORK_SERVICES", urls, NULL);
     add_env(&container, "POD_NAME", NULL, "metadata.name");
     add_env(&container, "NODE_NAME", NULL, "spec.nodeName");
@@ -132,7 +133,7 @@ webhook_inject(const ContainerSpec *webhook, const PodSpec *spec, const char *ur
     copy->containers[copy->n_containers++] = coredns;
     add_volume(copy, "spire-agent-socket", "/run/spire/sockets");
     add_volume(copy, "nsm-socket", "/var/lib/networkservicemesh");
-    labels_set(&copy->labels, "spiffe.io/spiffe-id", "true");
+    labels_set(&copy->labels, SPIRE_LABEL, "true");
     return copy;
 }
 

@@ -5,6 +5,8 @@
 #include "models/k8s/api.h"
 #include "models/k8s/kubelet.h"
 
+#define SERVER_TIMEOUT (30 * NSEC_PER_SEC) /* [H] a sync that hangs is given up and tried again */
+
 enum { TAG_SYNC = 1, TAG_SYNC_CALL, TAG_SIGN, TAG_ATTEST, TAG_ATTEST_POLL, TAG_BITS = 3 };
 
 /* A workload's FetchX509SVID that is being attested. */
@@ -69,7 +71,7 @@ sync_now(SpireAgent *agent, Actions *actions)
     SpireSync *sync = message_new(MESSAGE_SPIRE_SYNC, sizeof *sync, clear_sync);
     sync->node = g_strdup(agent->base.info->node);
     sync->known = agent->n_known;
-    actions_call(actions, agent->server, TAG_SYNC_CALL, sync)->timeout = 30 * NSEC_PER_SEC;
+    actions_call(actions, agent->server, TAG_SYNC_CALL, sync)->timeout = SERVER_TIMEOUT;
 }
 
 static void
@@ -77,8 +79,7 @@ first_sync_done(SpireAgent *agent, Actions *actions)
 {
     if (!agent->synced) {
         agent->synced = true;
-        g_autofree char *url = g_strdup("unix:///run/spire/sockets/agent.sock");
-        g_autofree char *address = process_address(agent->base.info, url);
+        g_autofree char *address = process_address(agent->base.info, SPIRE_AGENT_SOCKET);
         actions_listen(actions, actions_string(actions, address));
     }
 }
@@ -93,7 +94,7 @@ on_entries(SpireAgent *agent, const Input *input, Actions *actions)
         if (agent->signing->len > 0) {
             Message *sign = message_new(MESSAGE_SPIRE_SIGN, sizeof(Message), NULL);
             sign->weight = (int)agent->signing->len;
-            actions_call(actions, agent->server, TAG_SIGN, sign)->timeout = 30 * NSEC_PER_SEC;
+            actions_call(actions, agent->server, TAG_SIGN, sign)->timeout = SERVER_TIMEOUT;
             return;
         }
         first_sync_done(agent, actions);

@@ -12,6 +12,7 @@
 
 #define SPIRE_LABEL "spiffe.io/spiffe-id"
 #define SPIRE_SERVER_PORT "8081"
+#define SPIRE_AGENT_SOCKET "unix:///run/spire/sockets/agent.sock"
 
 /* SPIRE_ENTRY (registrar to server), SPIRE_FETCH (workload to agent). */
 typedef struct SpireMessage {

@@ -23,8 +23,7 @@ void
 svid_init(Svid *svid, const ProcessInfo *info)
 {
     *svid = (Svid){0};
-    g_autofree char *url =
-        process_env(info, "SPIFFE_ENDPOINT_SOCKET", "unix:///run/spire/sockets/agent.sock");
+    g_autofree char *url = process_env(info, "SPIFFE_ENDPOINT_SOCKET", SPIRE_AGENT_SOCKET);
     svid->address = process_address(info, url);
 }
 

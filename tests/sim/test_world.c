@@ -1048,14 +1048,14 @@ static void
 works(Script *script, const Input *input, Actions *actions)
 {
     if (input->kind == INPUT_START) {
-        actions_work(actions, 1, MESSAGE_WORK_SYNC, 1);
-        actions_work(actions, 2, MESSAGE_WORK_SCHEDULE, 1);
+        actions_work(actions, 1, MESSAGE_WORK_VPP_TUNNEL, 1);
+        actions_work(actions, 2, MESSAGE_WORK_VPP_XCONNECT, 1);
     }
 }
 
 START_TEST(work_takes_the_demand_of_the_calibration)
 {
-    set("demands.app.sync", "3s");
+    set("demands.app.vpp-tunnel", "3s");
     start("process", works);
     run_until(100);
     check_story("0 process work 2\n"
@@ -1097,7 +1097,7 @@ END_TEST
 
 START_TEST(the_usage_of_a_process_adds_up_over_its_restarts)
 {
-    set("demands.app.sync", "3s");
+    set("demands.app.vpp-tunnel", "3s");
     world_end_process(start("process", works), 0);
     run_until(10);
     Process *process = start("process", works);
