@@ -60,6 +60,12 @@
     X(KUBELET_START, "kubelet.container-start", D)                                                 \
     X(KUBELET_STOP, "kubelet.container-stop", D)                                                   \
     X(KUBELET_SYNC, "kubelet.sync", D)                                                             \
+    X(KUBELET_LEASE, "kubelet.lease-period", D)                                                    \
+    X(KUBELET_RESTART, "kubelet.restart", D)                                                       \
+    X(NODE_BOOT, "node.boot", D)                                                                   \
+    X(NODE_MONITOR, "controllers.node-monitor-period", D)                                          \
+    X(NODE_GRACE, "controllers.node-monitor-grace", D)                                             \
+    X(NODE_EVICTION, "controllers.default-toleration", D)                                          \
     X(CRASH_BACKOFF, "kubelet.crash-backoff", D)                                                   \
     X(CRASH_BACKOFF_MAX, "kubelet.crash-backoff-max", D)                                           \
     X(CFS_PERIOD, "cfs.period", D)                                                                 \

@@ -28,7 +28,22 @@ typedef enum DataPlaneOpKind {
     DATAPLANE_CREATE_TUNNEL,    /* port, peer_node, vni */
     DATAPLANE_CROSS_CONNECT,    /* port, peer: both of the same owner */
     DATAPLANE_REMOVE,           /* port: removes it, its cross-connect, and its wire */
+    DATAPLANE_CHECK,            /* pod_port, check: echoes from there to the far end */
+    DATAPLANE_WATCH,            /* pod: done when that Pod's network namespace is gone */
 } DataPlaneOpKind;
+
+/* DATAPLANE_CHECK, as the liveness check of cmd-nsc makes it (sdk-kernel@v1.4.0:pkg/kernel/tools/
+ * heal/liveness_check.go): `packets` echoes, `timeout` / `packets` apart; a check ends when all
+ * are answered, or after `timeout`; it succeeds with one answer.  A single check is answered when
+ * it ends, with an error text when it failed.  A repeated one begins the next check as soon as one
+ * has ended (and, at the earliest, `interval` after its beginning) and is answered when one fails:
+ * always with an error.  It may run for ever: ACTION_STOP_DATAPLANE ends it. */
+typedef struct DataPlaneCheck {
+    nsec_t interval;
+    nsec_t timeout;
+    int packets;
+    bool repeat;
+} DataPlaneCheck;
 
 typedef struct DataPlaneOp {
     DataPlaneOpKind kind;
@@ -42,6 +57,10 @@ typedef struct DataPlaneOp {
     const char *peer;      /* the other port of a cross-connect or direct wire */
     const char *peer_node; /* tunnels: the other node */
     uint32_t vni;          /* tunnels */
+    const char *ip;        /* interfaces: the address of the Pod's end; NULL: none (a function
+                              that only passes on).  CREATE_DIRECT: that of `pod_port` */
+    const char *peer_ip;   /* CREATE_DIRECT: that of `peer`.  An end with an address answers */
+    DataPlaneCheck check;
 } DataPlaneOp;
 
 /* One step of a walk along a chain, from a client's interface outwards. */

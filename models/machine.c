@@ -236,6 +236,21 @@ actions_runtime(Actions *actions, uint64_t tag, RuntimeOpKind kind)
 }
 
 void
+actions_stop_dataplane(Actions *actions, uint64_t tag)
+{
+    append(actions, ACTION_STOP_DATAPLANE)->tag = tag;
+}
+
+FaultOp *
+actions_inject(Actions *actions, uint64_t tag, FaultOpKind kind)
+{
+    Action *action = append(actions, ACTION_INJECT);
+    action->tag = tag;
+    action->fault.kind = kind;
+    return &action->fault;
+}
+
+void
 actions_hold(Actions *actions, HoldKind hold, int delta)
 {
     Action *action = append(actions, ACTION_HOLD);

@@ -28,6 +28,7 @@
 #include "base/random.h"
 #include "models/calibration.h"
 #include "models/dataplane.h"
+#include "models/fault.h"
 #include "models/manifest/objects.h"
 #include "models/message.h"
 #include "models/trace.h"
@@ -48,6 +49,8 @@ typedef enum InputKind {
     INPUT_DATAPLANE, /* tag; error text or NULL */
     INPUT_RUNTIME,   /* tag; error text or NULL */
     INPUT_EXITED,    /* a container ended: pod_uid, container, exit_code (kubelets only) */
+    INPUT_FOUND,     /* RUNTIME_LIST: a container that runs: pod_uid, container (kubelets only) */
+    INPUT_INJECTED,  /* tag; error text or NULL: what was injected struck, or why not */
     INPUT_STOP,      /* SIGTERM */
 } InputKind;
 
@@ -81,23 +84,25 @@ const char *input_problem(const Input *input);
 
 typedef enum ActionKind {
     ACTION_CALL,
-    ACTION_CANCEL,     /* tag: a call or stream of mine */
-    ACTION_REPLY,      /* call, message */
-    ACTION_OPEN,       /* as CALL */
-    ACTION_PUSH,       /* call, message */
-    ACTION_CLOSE,      /* call: a stream that I serve */
-    ACTION_TIMER,      /* tag, delay: sets or moves */
-    ACTION_STOP_TIMER, /* tag */
-    ACTION_WORK,       /* tag, work, weight: uses CPU time in my container */
-    ACTION_LISTEN,     /* address */
-    ACTION_UNLISTEN,   /* address */
-    ACTION_PUBLISH,    /* address (a service's), text: where it leads */
-    ACTION_WITHDRAW,   /* address, text */
-    ACTION_DATAPLANE,  /* tag, dataplane */
-    ACTION_RUNTIME,    /* tag, runtime: kubelets only */
-    ACTION_HOLD,       /* hold, delta: what my memory holds */
-    ACTION_TRACE,      /* mark, address: subject, text: detail, value */
-    ACTION_EXIT,       /* exit_code */
+    ACTION_CANCEL,         /* tag: a call or stream of mine */
+    ACTION_REPLY,          /* call, message */
+    ACTION_OPEN,           /* as CALL */
+    ACTION_PUSH,           /* call, message */
+    ACTION_CLOSE,          /* call: a stream that I serve */
+    ACTION_TIMER,          /* tag, delay: sets or moves */
+    ACTION_STOP_TIMER,     /* tag */
+    ACTION_WORK,           /* tag, work, weight: uses CPU time in my container */
+    ACTION_LISTEN,         /* address */
+    ACTION_UNLISTEN,       /* address */
+    ACTION_PUBLISH,        /* address (a service's), text: where it leads */
+    ACTION_WITHDRAW,       /* address, text */
+    ACTION_DATAPLANE,      /* tag, dataplane */
+    ACTION_STOP_DATAPLANE, /* tag: that operation of mine is not answered any more */
+    ACTION_RUNTIME,        /* tag, runtime: kubelets only */
+    ACTION_INJECT,         /* tag, fault: the chaos machine only */
+    ACTION_HOLD,           /* hold, delta: what my memory holds */
+    ACTION_TRACE,          /* mark, address: subject, text: detail, value */
+    ACTION_EXIT,           /* exit_code */
 } ActionKind;
 
 typedef enum RuntimeOpKind {
@@ -105,6 +110,7 @@ typedef enum RuntimeOpKind {
     RUNTIME_STOP_SANDBOX,
     RUNTIME_START_CONTAINER, /* create and start; then the process runs */
     RUNTIME_STOP_CONTAINER,  /* SIGTERM, then SIGKILL after grace */
+    RUNTIME_LIST, /* INPUT_FOUND for each container that runs on this node, then the answer */
 } RuntimeOpKind;
 
 /* What the runtime must know of a Pod; `spec` and strings live as long as the run. */
@@ -118,6 +124,7 @@ typedef struct RuntimeOp {
     const PodSpec *spec;
     guint container; /* index over init containers, then containers */
     nsec_t grace;
+    bool paused; /* START_CONTAINER: run the pause image instead (PodChaos pod-failure) */
 } RuntimeOp;
 
 typedef enum HoldKind { HOLD_CONNECTION, HOLD_ENDPOINT } HoldKind;
@@ -148,6 +155,7 @@ typedef struct Action {
     union {
         DataPlaneOp dataplane;
         RuntimeOp runtime;
+        FaultOp fault;
     };
 } Action;
 
@@ -178,7 +186,9 @@ void actions_listen(Actions *actions, const char *address);
 void actions_publish(Actions *actions, const char *service, const char *address);
 void actions_withdraw(Actions *actions, const char *service, const char *address);
 DataPlaneOp *actions_dataplane(Actions *actions, uint64_t tag, DataPlaneOpKind kind);
+void actions_stop_dataplane(Actions *actions, uint64_t tag);
 RuntimeOp *actions_runtime(Actions *actions, uint64_t tag, RuntimeOpKind kind);
+FaultOp *actions_inject(Actions *actions, uint64_t tag, FaultOpKind kind);
 void actions_hold(Actions *actions, HoldKind hold, int delta);
 void actions_trace(Actions *actions, TraceMark mark, const char *subject, const char *detail);
 void actions_trace_value(Actions *actions, TraceMark mark, const char *subject, const char *detail,

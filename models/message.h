@@ -31,6 +31,7 @@
     X(API_OBJECT, "api-object")                                                                    \
     X(API_OBJECTS, "api-objects")                                                                  \
     X(API_EVENT, "api-event")                                                                      \
+    X(API_LEASE, "api-lease") /* a kubelet renews its node's lease: ApiQuery, name */              \
     X(ADMISSION_REVIEW, "admission-review")                                                        \
     X(ADMISSION_PATCH, "admission-patch")                                                          \
     X(KUBELET_PODS, "kubelet-pods")                                                                \
@@ -54,6 +55,7 @@
     X(REGISTRY_FIND_NSE, "registry-find-nse")                                                      \
     X(REGISTRY_FOUND, "registry-found")                                                            \
     X(REGISTRY_REGISTER_NS, "registry-register-ns")                                                \
+    X(REGISTRY_WATCH, "registry-watch") /* stream, opened by registry healing */                   \
     /* work that a machine does by itself */                                                       \
     X(WORK_START, "start")                                                                         \
     X(WORK_VPP_BOOT, "vpp-boot")                                                                   \

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "models/calibration.h"
+#include "models/fault.h"
 #include "models/manifest/kustomize.h"
 #include "models/manifest/objects.h"
 #include "models/threshold.h"
@@ -66,6 +67,19 @@ typedef struct ScenarioReference {
     char *source;
 } ScenarioReference;
 
+/* An entry of spec.traffic with `protocol: icmp`: echoes at a constant rate from a client's V-wire
+ * through its chain, seen as `ping -i` would see them. */
+typedef struct ScenarioPing {
+    char *name;
+    char *from; /* "kind/name" or "kind/namespace/name" of the client's workload or Pod */
+    char *to;   /* the same, or an address */
+    nsec_t start_time;
+    nsec_t duration; /* 0: until the end */
+    double rate;     /* echoes per second */
+    int64_t size;    /* bytes of payload */
+    TreeMark mark;
+} ScenarioPing;
+
 typedef struct ScenarioReplications {
     int count;
     bool seed_set_repetition; /* common random numbers, the default */
@@ -88,6 +102,13 @@ typedef struct Scenario {
     bool has_default_link;
     ScenarioManifest *manifests;
     guint n_manifests;
+    Fault *faults;
+    guint n_faults;
+    ScenarioPing *pings;
+    guint n_pings;
+    nsec_t fast_forward;  /* spec.fastForward.after: how long all must have been well before calm
+                             time is skipped; 0: never */
+    uint64_t fingerprint; /* spec.fingerprint: of replication 0, seed 1; 0: none */
     ScenarioReplications replications;
     ScenarioThreshold *thresholds;
     guint n_thresholds;

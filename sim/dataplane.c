@@ -198,6 +198,9 @@ perform_now(Plane *plane, const DataPlaneOp *op)
         }
         return NULL;
     }
+    case DATAPLANE_CHECK:
+    case DATAPLANE_WATCH:
+        break; /* not yet */
     }
     return "unknown operation";
 }
@@ -239,6 +242,8 @@ duration_of(DataPlaneOpKind kind)
         return PARAMETER_VPP_TUNNEL;
     case DATAPLANE_CREATE_DIRECT: /* a socket handed over */
     case DATAPLANE_CROSS_CONNECT:
+    case DATAPLANE_CHECK:
+    case DATAPLANE_WATCH:
         break;
     }
     return PARAMETER_VPP_XCONNECT;

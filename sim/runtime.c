@@ -110,6 +110,9 @@ on_due(Engine *engine, Event *event)
     case RUNTIME_STOP_SANDBOX:
         stop_sandbox(task);
         break;
+    case RUNTIME_LIST:
+        finish(task); /* containers: not yet */
+        break;
     }
 }
 
@@ -140,6 +143,7 @@ duration(RuntimeTask *task)
         [RUNTIME_STOP_SANDBOX] = "stop sandbox",
         [RUNTIME_START_CONTAINER] = "start container",
         [RUNTIME_STOP_CONTAINER] = "stop container",
+        [RUNTIME_LIST] = "list containers",
     };
     random_stream_init(&random, world->seed, world->replication, entity, purposes[task->op.kind]);
     switch (task->op.kind) {
@@ -154,6 +158,7 @@ duration(RuntimeTask *task)
     case RUNTIME_STOP_SANDBOX:
         return draw(world, PARAMETER_KUBELET_STOP, &random);
     case RUNTIME_STOP_CONTAINER:
+    case RUNTIME_LIST:
         break;
     }
     return 0;

@@ -260,6 +260,9 @@ perform(Process *process, Action *action)
     case ACTION_DATAPLANE:
         begin_dataplane(process, action);
         break;
+    case ACTION_STOP_DATAPLANE:
+    case ACTION_INJECT:
+        break; /* not yet */
     case ACTION_RUNTIME:
         runtime_perform(process, action);
         break;

@@ -41,6 +41,18 @@ typedef struct PodStatus {
     char *message; /* why it is not running; NULL when there is nothing to say */
 } PodStatus;
 
+/* Nodes: what changes while a cluster runs; the rest is in models/k8s/node.h.  A kubelet registers
+ * its node with API_CREATE; controllers and operators change it with API_UPDATE (of a copy of the
+ * newest snapshot they know). */
+typedef struct NodeCondition {
+    bool unreachable;   /* lease expired: taints node.kubernetes.io/unreachable, NoSchedule at once
+                           and NoExecute */
+    bool unschedulable; /* cordoned */
+    char *taint_key;    /* one taint that an operator added; NULL: none */
+    char *taint_value;
+    char *taint_effect; /* NoSchedule, PreferNoSchedule or NoExecute */
+} NodeCondition;
+
 /* NSM custom resources as registry-k8s keeps them. */
 typedef struct NseRecord NseRecord;
 
@@ -62,9 +74,11 @@ typedef struct ApiObject {
     char *node;                  /* Pods: where; NULL until bound */
     char *affinity_node; /* Pods of DaemonSets: node affinity on metadata.name; NULL: none */
     char *pod_ip;
-    PodStatus status; /* Pods */
-    int64_t replicas; /* workloads: desired */
-    NseRecord *nse;   /* NetworkServiceEndpoint: a reference */
+    PodStatus status;             /* Pods */
+    int64_t replicas;             /* workloads: desired */
+    NseRecord *nse;               /* NetworkServiceEndpoint: a reference */
+    NodeCondition node_condition; /* Nodes */
+    bool paused; /* Pods: their containers run a pause image (PodChaos pod-failure) */
 } ApiObject;
 
 ApiObject *api_object_new(ObjectKind kind, const char *ns, const char *name);

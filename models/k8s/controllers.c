@@ -397,6 +397,8 @@ step(Machine *machine, const Input *input, Actions *actions)
     case INPUT_DATAPLANE:
     case INPUT_RUNTIME:
     case INPUT_EXITED:
+    case INPUT_FOUND:
+    case INPUT_INJECTED:
     case INPUT_STOP:
         break;
     }

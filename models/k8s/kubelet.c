@@ -1001,6 +1001,8 @@ step(Machine *machine, const Input *input, Actions *actions)
     case INPUT_CLOSED:
     case INPUT_WORK:
     case INPUT_DATAPLANE:
+    case INPUT_FOUND:
+    case INPUT_INJECTED:
     case INPUT_STOP:
         break;
     }
