@@ -5,7 +5,9 @@ static void
 step(Machine *machine, const Input *input, Actions *actions)
 {
     (void)machine;
-    if (input->kind == INPUT_REQUEST) {
+    if (input->kind == INPUT_REQUEST && machine->info->paused) { /* it has no probe command */
+        actions_reply(actions, input->call, message_error("pause"));
+    } else if (input->kind == INPUT_REQUEST) {
         actions_reply(actions, input->call, message_ok());
     } else if (input->kind == INPUT_STOP) {
         actions_exit(actions, 0);

@@ -28,6 +28,7 @@ struct Cluster {
     GPtrArray *configurations; /* Object *: what webhooks and endpoints register by themselves */
     GPtrArray *service_lists;  /* GPtrArray *: of them, for each endpoint */
     GHashTable *node_index;    /* name -> Node */
+    GHashTable *node_ips;      /* IP -> name */
 };
 
 /* Order matters: the first whose text is part of the image's base name. */
@@ -156,7 +157,9 @@ cluster_spawn(Cluster *cluster, const RuntimeOp *op, uint32_t incarnation)
 {
     const ContainerSpec *container = container_of(op);
     g_autofree char *name = g_strdup_printf("%s/%s/%s", op->ns, op->pod, container->name);
-    ProcessInfo *info = info_new(cluster, component_of_image(container->image), name, op->node);
+    Component component = op->paused ? COMPONENT_APP : component_of_image(container->image);
+    ProcessInfo *info = info_new(cluster, component, name, op->node);
+    info->paused = op->paused;
     info->ns = g_strdup(op->ns);
     info->pod = g_strdup(op->pod);
     info->pod_key = g_strdup_printf("%s/%s", op->ns, op->pod);
@@ -212,6 +215,22 @@ system_machine(Cluster *cluster, Component component)
     }
 }
 
+Machine *
+cluster_kubelet(Cluster *cluster, const char *node, uint32_t incarnation)
+{
+    const Node *known = g_hash_table_lookup(cluster->node_index, node);
+    g_autofree char *name = g_strdup_printf("kubelet/%s", node);
+    ProcessInfo *info = info_new(cluster, COMPONENT_KUBELET, name, node);
+    info->incarnation = incarnation;
+    return kubelet_new(info, (guint)(known - cluster->nodes));
+}
+
+const char *
+cluster_node_of_ip(const Cluster *cluster, const char *ip)
+{
+    return g_hash_table_lookup(cluster->node_ips, ip);
+}
+
 GPtrArray *
 cluster_system(Cluster *cluster)
 {
@@ -222,10 +241,7 @@ cluster_system(Cluster *cluster)
         g_ptr_array_add(machines, system_machine(cluster, singles[i]));
     }
     for (guint i = 0; i < cluster->node_list.n; i++) {
-        g_autofree char *name = g_strdup_printf("kubelet/%s", cluster->nodes[i].name);
-        g_ptr_array_add(
-            machines,
-            kubelet_new(info_new(cluster, COMPONENT_KUBELET, name, cluster->nodes[i].name), i));
+        g_ptr_array_add(machines, cluster_kubelet(cluster, cluster->nodes[i].name, 0));
     }
     for (guint i = 0; i < cluster->scenario->n_manifests; i++) {
         const ScenarioManifest *manifest = &cluster->scenario->manifests[i];
@@ -256,6 +272,7 @@ add_nodes(Cluster *cluster)
         node->taints = from->taints;
         node->n_taints = from->n_taints;
         g_hash_table_insert(cluster->node_index, (char *)node->name, node);
+        g_hash_table_insert(cluster->node_ips, (char *)node->ip, (char *)node->name);
     }
     cluster->node_list = (Nodes){cluster->nodes, scenario->n_nodes};
 }
@@ -271,6 +288,7 @@ cluster_new(const Scenario *scenario, uint64_t seed, uint32_t replication)
     cluster->configurations = g_ptr_array_new_with_free_func((GDestroyNotify)object_free);
     cluster->service_lists = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
     cluster->node_index = g_hash_table_new(g_str_hash, g_str_equal);
+    cluster->node_ips = g_hash_table_new(g_str_hash, g_str_equal);
     add_nodes(cluster);
     return cluster;
 }
@@ -278,6 +296,7 @@ cluster_new(const Scenario *scenario, uint64_t seed, uint32_t replication)
 void
 cluster_free(Cluster *cluster)
 {
+    g_hash_table_unref(cluster->node_ips);
     g_hash_table_unref(cluster->node_index);
     g_ptr_array_unref(cluster->service_lists);
     g_ptr_array_unref(cluster->configurations);

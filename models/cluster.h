@@ -21,6 +21,9 @@ GPtrArray *cluster_system(Cluster *cluster); /* Machine *, freed with cluster_re
 /* The process of a container that a kubelet starts.  `incarnation` counts its restarts. */
 Machine *cluster_spawn(Cluster *cluster, const RuntimeOp *op, uint32_t incarnation);
 
+/* A node's kubelet, started again. */
+Machine *cluster_kubelet(Cluster *cluster, const char *node, uint32_t incarnation);
+
 void cluster_release(Machine *machine);
 
 /* What an image runs: by the last component of its name ("cmd-nsmgr:v1.4.0" -> nsmgr); anything
@@ -29,3 +32,6 @@ Component component_of_image(const char *image);
 
 /* "nsmgr" for kubelets and others: the node a process runs on by default. */
 const char *cluster_control_plane_node(const Cluster *cluster);
+
+/* The node that has this IP address; NULL: none. */
+const char *cluster_node_of_ip(const Cluster *cluster, const char *ip);

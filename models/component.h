@@ -8,6 +8,7 @@
     X(SCHEDULER, "kube-scheduler")                                                                 \
     X(KUBELET, "kubelet")                                                                          \
     X(SERVICES, "kube-proxy")                                                                      \
+    X(CHAOS, "chaos")                                                                              \
     X(KUBECTL, "kubectl")                                                                          \
     X(SPIRE_SERVER, "spire-server")                                                                \
     X(SPIRE_REGISTRAR, "spire-registrar")                                                          \

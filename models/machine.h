@@ -211,6 +211,7 @@ typedef struct ProcessInfo {
     const PodSpec *pod_spec;
     const ContainerSpec *container;
     guint container_index;
+    bool paused;                   /* runs the pause image instead of its own */
     uint32_t incarnation;          /* 0 at first, then counted up at each restart in place */
     const GPtrArray *own_services; /* endpoints: Object * that NSM_REGISTER_SERVICE makes it
                                       register; they live as long as the run; NULL: none */

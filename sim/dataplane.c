@@ -1,33 +1,10 @@
-/* Ports, wires, cross-connects and tunnels as a graph. */
+/* Ports, wires, cross-connects and tunnels as a graph.  What changes a port marks the paths that
+ * lead over it (sim/echo.c), which are looked at again when the operation is done. */
 #include "sim/dataplane.h"
 
+#include "sim/dataplane_types.h"
+
 #include <string.h>
-
-typedef struct Port Port;
-struct Port {
-    char *name;
-    char *owner; /* "namespace/pod" */
-    WireKind wire_kind;
-    bool in_pod;    /* a Pod's end, not a forwarder's */
-    Port *wire;     /* the other end of the wire */
-    Port *xconnect; /* joined inside the owner */
-    char *tunnel;   /* key of the tunnel: both nodes and the VNI */
-    char *where;    /* tunnels: "a -> b" */
-};
-
-typedef struct Plane {
-    DataPlane base;
-    Engine *engine;
-    const Calibration *calibration;
-    uint64_t seed;
-    uint32_t replication;
-    DataPlaneDone done;
-    void *data;
-    GHashTable *ports;   /* name -> Port */
-    GHashTable *owners;  /* owner -> GPtrArray of Port */
-    GHashTable *tunnels; /* key -> Port *[2] */
-    GHashTable *pending; /* Pending set */
-} Plane;
 
 typedef struct Pending {
     Event event;
@@ -49,6 +26,8 @@ port_free(void *data)
     g_free(port->owner);
     g_free(port->tunnel);
     g_free(port->where);
+    g_free(port->ip);
+    g_ptr_array_unref(port->paths);
     g_free(port);
 }
 
@@ -60,22 +39,34 @@ leave_tunnel(Plane *plane, Port *port)
     for (int i = 0; tunnel != NULL && i < 2; i++) {
         if (tunnel->ends[i] == port) {
             tunnel->ends[i] = NULL;
+        } else if (tunnel->ends[i] != NULL) {
+            echo_touch(plane, tunnel->ends[i]);
         }
     }
+    if (tunnel != NULL && tunnel->ends[0] == NULL && tunnel->ends[1] == NULL) {
+        g_hash_table_remove(plane->tunnels, port->tunnel);
+    }
+    g_clear_pointer(&port->tunnel, g_free);
 }
 
 static void
 remove_port(Plane *plane, Port *port)
 {
     if (port->wire != NULL) {
+        echo_touch(plane, port->wire);
         port->wire->wire = NULL;
     }
     if (port->xconnect != NULL) {
+        echo_touch(plane, port->xconnect);
         port->xconnect->xconnect = NULL;
     }
     leave_tunnel(plane, port);
+    echo_forget_port(plane, port);
     GPtrArray *owned = g_hash_table_lookup(plane->owners, port->owner);
     g_ptr_array_remove_fast(owned, port);
+    if (owned->len == 0) {
+        g_hash_table_remove(plane->owners, port->owner);
+    }
     g_hash_table_remove(plane->ports, port->name);
 }
 
@@ -90,7 +81,9 @@ obtain_port(Plane *plane, const char *name, const char *owner, bool in_pod)
     port->name = g_strdup(name);
     port->owner = g_strdup(owner);
     port->in_pod = in_pod;
+    port->paths = g_ptr_array_new();
     g_hash_table_insert(plane->ports, port->name, port);
+    echo_new_port(plane, port);
     GPtrArray *owned = g_hash_table_lookup(plane->owners, owner);
     if (owned == NULL) {
         owned = g_ptr_array_new();
@@ -101,13 +94,15 @@ obtain_port(Plane *plane, const char *name, const char *owner, bool in_pod)
 }
 
 static void
-join_wire(Port *a, Port *b, WireKind kind)
+join_wire(Plane *plane, Port *a, Port *b, WireKind kind)
 {
-    if (a->wire != NULL) {
-        a->wire->wire = NULL;
-    }
-    if (b->wire != NULL) {
-        b->wire->wire = NULL;
+    Port *const ends[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        echo_touch(plane, ends[i]);
+        if (ends[i]->wire != NULL) {
+            echo_touch(plane, ends[i]->wire);
+            ends[i]->wire->wire = NULL;
+        }
     }
     a->wire = b;
     b->wire = a;
@@ -138,9 +133,16 @@ create_tunnel(Plane *plane, const DataPlaneOp *op)
         g_hash_table_insert(plane->tunnels, g_strdup(key), tunnel);
     }
     tunnel->ends[ordered ? 0 : 1] = port;
-    g_free(port->tunnel);
+    echo_touch(plane, port);
+    if (tunnel->ends[ordered ? 1 : 0] != NULL) {
+        echo_touch(plane, tunnel->ends[ordered ? 1 : 0]);
+    }
     port->tunnel = g_steal_pointer(&key);
     port->wire_kind = op->wire;
+    if (plane->net != NULL) {
+        port->node = net_node(plane->net, op->node);
+        port->peer_node = net_node(plane->net, op->peer_node);
+    }
     g_free(port->where);
     port->where = g_strdup_printf("%s -> %s", op->node, op->peer_node);
 }
@@ -161,29 +163,43 @@ cross_connect(Plane *plane, const DataPlaneOp *op)
     if (!g_str_equal(a->owner, b->owner)) {
         return "cross-connect: the interfaces belong to different owners";
     }
-    if (a->xconnect != NULL) {
-        a->xconnect->xconnect = NULL;
-    }
-    if (b->xconnect != NULL) {
-        b->xconnect->xconnect = NULL;
+    Port *const ends[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        echo_touch(plane, ends[i]);
+        if (ends[i]->xconnect != NULL) {
+            echo_touch(plane, ends[i]->xconnect);
+            ends[i]->xconnect->xconnect = NULL;
+        }
     }
     a->xconnect = b;
     b->xconnect = a;
     return NULL;
 }
 
+static void
+set_ip(Port *port, const char *ip)
+{
+    g_free(port->ip);
+    port->ip = g_strdup(ip);
+}
+
 static const char *
 perform_now(Plane *plane, const DataPlaneOp *op)
 {
     switch (op->kind) {
-    case DATAPLANE_CREATE_INTERFACE:
-        join_wire(obtain_port(plane, op->port, op->owner, false),
-                  obtain_port(plane, op->pod_port, op->pod, true), op->wire);
+    case DATAPLANE_CREATE_INTERFACE: {
+        Port *end = obtain_port(plane, op->pod_port, op->pod, true);
+        join_wire(plane, obtain_port(plane, op->port, op->owner, false), end, op->wire);
+        set_ip(end, op->ip);
         return NULL;
+    }
     case DATAPLANE_CREATE_DIRECT: {
         g_autofree char *peer_pod = pod_of_port(op->peer);
-        join_wire(obtain_port(plane, op->pod_port, op->pod, true),
-                  obtain_port(plane, op->peer, peer_pod, true), op->wire);
+        Port *end = obtain_port(plane, op->pod_port, op->pod, true);
+        Port *peer = obtain_port(plane, op->peer, peer_pod, true);
+        join_wire(plane, end, peer, op->wire);
+        set_ip(end, op->ip);
+        set_ip(peer, op->peer_ip);
         return NULL;
     }
     case DATAPLANE_CREATE_TUNNEL:
@@ -200,7 +216,7 @@ perform_now(Plane *plane, const DataPlaneOp *op)
     }
     case DATAPLANE_CHECK:
     case DATAPLANE_WATCH:
-        break; /* not yet */
+        break; /* begun by perform */
     }
     return "unknown operation";
 }
@@ -216,6 +232,8 @@ pending_free(void *data)
     g_free((char *)pending->op.pod_port);
     g_free((char *)pending->op.peer);
     g_free((char *)pending->op.peer_node);
+    g_free((char *)pending->op.ip);
+    g_free((char *)pending->op.peer_ip);
     g_free(pending);
 }
 
@@ -228,6 +246,7 @@ on_due(Engine *engine, Event *event)
     const char *error = perform_now(plane, &pending->op);
     uint64_t token = pending->op.token;
     g_hash_table_remove(plane->pending, pending);
+    echo_settle(plane);
     plane->done(plane->data, token, error);
 }
 
@@ -249,6 +268,95 @@ duration_of(DataPlaneOpKind kind)
     return PARAMETER_VPP_XCONNECT;
 }
 
+/* ---- Pods whose end is waited for ---- */
+
+static void
+watch_pod(Plane *plane, const DataPlaneOp *op)
+{
+    GArray *tokens = g_hash_table_lookup(plane->watches, op->pod);
+    if (tokens == NULL) {
+        tokens = g_array_new(false, false, sizeof(uint64_t));
+        g_hash_table_insert(plane->watches, g_strdup(op->pod), tokens);
+    }
+    g_array_append_val(tokens, op->token);
+    g_hash_table_insert(plane->watched, g_memdup2(&op->token, sizeof op->token), g_strdup(op->pod));
+}
+
+static void
+unwatch(Plane *plane, uint64_t token, const char *pod)
+{
+    GArray *tokens = g_hash_table_lookup(plane->watches, pod);
+    for (guint i = 0; tokens != NULL && i < tokens->len; i++) {
+        if (g_array_index(tokens, uint64_t, i) == token) {
+            g_array_remove_index(tokens, i);
+            break;
+        }
+    }
+    if (tokens != NULL && tokens->len == 0) {
+        g_hash_table_remove(plane->watches, pod);
+    }
+    g_hash_table_remove(plane->watched, &token);
+}
+
+typedef struct Gone {
+    Event event;
+    Plane *plane;
+    uint64_t token;
+} Gone;
+
+static void
+gone_free(void *data)
+{
+    Gone *gone = data;
+    engine_cancel(gone->plane->engine, &gone->event);
+    g_free(gone);
+}
+
+static void
+on_gone(Engine *engine, Event *event)
+{
+    (void)engine;
+    Gone *gone = (Gone *)((char *)event - offsetof(Gone, event));
+    Plane *plane = gone->plane;
+    uint64_t token = gone->token;
+    g_hash_table_remove(plane->gone, gone);
+    plane->done(plane->data, token, NULL);
+}
+
+static void
+tell_watchers(Plane *plane, const char *pod)
+{
+    void *key = NULL, *value = NULL;
+    if (!g_hash_table_steal_extended(plane->watches, pod, &key, &value)) {
+        return;
+    }
+    GArray *tokens = value;
+    for (guint i = 0; i < tokens->len; i++) {
+        Gone *gone = g_new0(Gone, 1);
+        gone->plane = plane;
+        gone->token = g_array_index(tokens, uint64_t, i);
+        event_init(&gone->event, on_gone, 0);
+        g_hash_table_add(plane->gone, gone);
+        g_hash_table_remove(plane->watched, &gone->token);
+        engine_schedule(plane->engine, &gone->event, engine_now(plane->engine));
+    }
+    g_array_unref(tokens);
+    g_free(key);
+}
+
+void
+sim_dataplane_cancel(DataPlane *base, uint64_t token)
+{
+    Plane *plane = (Plane *)base;
+    const char *pod = g_hash_table_lookup(plane->watched, &token);
+    if (pod != NULL) {
+        g_autofree char *copy = g_strdup(pod);
+        unwatch(plane, token, copy);
+    } else {
+        echo_cancel(plane, token);
+    }
+}
+
 static bool
 perform(DataPlane *base, const DataPlaneOp *op, GError **error)
 {
@@ -256,6 +364,13 @@ perform(DataPlane *base, const DataPlaneOp *op, GError **error)
     bool needs_pod = op->kind == DATAPLANE_CREATE_INTERFACE || op->kind == DATAPLANE_CREATE_DIRECT;
     if (needs_pod && op->pod_port == NULL) {
         return error_set(error, VWIRE_ERROR_INVALID, "create interface: no Pod given");
+    }
+    if (op->kind == DATAPLANE_CHECK) {
+        return echo_check(plane, op, error);
+    }
+    if (op->kind == DATAPLANE_WATCH) {
+        watch_pod(plane, op);
+        return true;
     }
     Pending *pending = g_new0(Pending, 1);
     pending->plane = plane;
@@ -267,6 +382,8 @@ perform(DataPlane *base, const DataPlaneOp *op, GError **error)
     pending->op.pod_port = g_strdup(op->pod_port);
     pending->op.peer = g_strdup(op->peer);
     pending->op.peer_node = g_strdup(op->peer_node);
+    pending->op.ip = g_strdup(op->ip);
+    pending->op.peer_ip = g_strdup(op->peer_ip);
     g_hash_table_add(plane->pending, pending);
     event_init(&pending->event, on_due, 0);
     RandomStream random; /* one for each port: other operations do not disturb it */
@@ -291,8 +408,8 @@ add_hop(GArray *hops, DataPlaneHopKind kind, const char *owner, const Port *in, 
     g_array_append_val(hops, hop);
 }
 
-static Port *
-tunnel_peer(Plane *plane, const Port *port)
+Port *
+dataplane_tunnel_peer(Plane *plane, const Port *port)
 {
     const Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, port->tunnel);
     if (tunnel == NULL) {
@@ -321,7 +438,7 @@ walk(DataPlane *base, const char *pod_port)
         add_hop(hops, in->in_pod ? HOP_POD : HOP_FORWARDER, in->owner, in, out);
         if (out != NULL && out->tunnel != NULL) {
             add_hop(hops, HOP_TUNNEL, out->where, out, NULL);
-            in = tunnel_peer(plane, out);
+            in = dataplane_tunnel_peer(plane, out);
         } else {
             in = out != NULL ? out->wire : NULL;
         }
@@ -339,6 +456,10 @@ plane_free(DataPlane *base)
     while (g_hash_table_iter_next(&iter, &key, NULL)) {
         engine_cancel(plane->engine, &((Pending *)key)->event);
     }
+    echo_free(plane);
+    g_hash_table_unref(plane->gone);
+    g_hash_table_unref(plane->watched);
+    g_hash_table_unref(plane->watches);
     g_hash_table_unref(plane->pending);
     g_hash_table_unref(plane->tunnels);
     g_hash_table_unref(plane->owners);
@@ -365,15 +486,56 @@ sim_dataplane_new(Engine *engine, const Calibration *calibration, uint64_t seed,
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     plane->tunnels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     plane->pending = g_hash_table_new_full(NULL, NULL, pending_free, NULL);
+    plane->watches =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
+    plane->watched = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+    plane->gone = g_hash_table_new_full(NULL, NULL, gone_free, NULL);
+    echo_init(plane);
     return &plane->base;
+}
+
+static void
+on_net_changed(void *data)
+{
+    echo_touch_all(data);
+}
+
+void
+sim_dataplane_set_net(DataPlane *base, Net *net)
+{
+    Plane *plane = (Plane *)base;
+    plane->net = net;
+    net_set_observer(net, on_net_changed, plane);
 }
 
 void
 sim_dataplane_remove_owner(DataPlane *base, const char *owner)
 {
     Plane *plane = (Plane *)base;
-    const GPtrArray *owned = g_hash_table_lookup(plane->owners, owner);
-    while (owned != NULL && owned->len > 0) {
+    const GPtrArray *owned;
+    while ((owned = g_hash_table_lookup(plane->owners, owner)) != NULL) {
         remove_port(plane, g_ptr_array_index(owned, owned->len - 1));
     }
+    echo_settle(plane);
+}
+
+void
+sim_dataplane_remove_pod(DataPlane *base, const char *pod)
+{
+    sim_dataplane_remove_owner(base, pod);
+    tell_watchers((Plane *)base, pod);
+}
+
+bool
+sim_dataplane_impair(DataPlane *base, const char *pod_port, const Impairment *impairment)
+{
+    Plane *plane = (Plane *)base;
+    Port *port = g_hash_table_lookup(plane->ports, pod_port);
+    if (port == NULL) {
+        return false;
+    }
+    port->impairment = *impairment;
+    echo_touch(plane, port);
+    echo_settle(plane);
+    return true;
 }

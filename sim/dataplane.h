@@ -1,12 +1,17 @@
 /* The data plane of the virtual world: a graph of ports.
  *
  * Operations take the time that the calibration gives for them (VPP's programming time); the CPU
- * time they cost is asked for by the machines.  What exists is walked, never assumed. */
+ * time they cost is asked for by the machines.  What exists is walked, never assumed.
+ *
+ * Paths.  From a Pod's interface the graph leads somewhere; what an echo sent there would meet
+ * (does anybody answer, how long does it take, with what chance is it lost) is kept up to date with
+ * each change, so that checks of liveness cost nothing while nothing changes: sim/echo.c. */
 #pragma once
 
 #include "models/calibration.h"
 #include "models/dataplane.h"
 #include "sim/engine.h"
+#include "sim/net.h"
 
 /* `done` gets the operation's token and an error text or NULL. */
 typedef void (*DataPlaneDone)(void *data, uint64_t token, const char *error);
@@ -14,5 +19,33 @@ typedef void (*DataPlaneDone)(void *data, uint64_t token, const char *error);
 DataPlane *sim_dataplane_new(Engine *engine, const Calibration *calibration, uint64_t seed,
                              uint32_t replication, DataPlaneDone done, void *data);
 
-/* Everything that belonged to a Pod or forwarder is gone ("namespace/pod"). */
+/* The links under tunnels; the data plane becomes the network's observer. */
+void sim_dataplane_set_net(DataPlane *base, Net *net);
+
+/* Everything that belonged to a forwarder's or function's VPP is gone ("namespace/pod"). */
 void sim_dataplane_remove_owner(DataPlane *base, const char *owner);
+
+/* The Pod's network namespace is gone, with all in it; DATAPLANE_WATCH is answered. */
+void sim_dataplane_remove_pod(DataPlane *base, const char *pod);
+
+/* The operation with this token (CHECK or WATCH) is not answered any more. */
+void sim_dataplane_cancel(DataPlane *base, uint64_t token);
+
+/* Impairs a Pod's interface until it goes; false when there is none of that name. */
+bool sim_dataplane_impair(DataPlane *base, const char *pod_port, const Impairment *impairment);
+
+/* What an echo meets. */
+typedef struct PathState {
+    bool up;       /* the far end answers, if nothing is lost on the way */
+    nsec_t rtt;    /* without jitter */
+    nsec_t jitter; /* uniform, to both sides */
+    double loss;   /* of a round trip */
+    double correlation;
+    int64_t rate; /* bit/s of the narrowest impaired place; 0: not limited */
+} PathState;
+
+/* Calls back after each change of what the path from a Pod's interface looks like (the hops, too,
+ * may have changed), and gives the state now.  One watcher for each interface; NULL ends it. */
+typedef void (*PathChanged)(void *data, const PathState *state);
+PathState sim_dataplane_watch_path(DataPlane *base, const char *pod_port, PathChanged changed,
+                                   void *data);

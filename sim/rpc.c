@@ -4,7 +4,10 @@
  *   leaving -> [syn -> TLS at the server -> syn-ack -> TLS at the client] -> request -> CPU time of
  *   the message at the callee -> served ... reply -> CPU time at the caller -> delivered.
  * It is answered exactly once: the states after `served` cannot fail any more.  A stream stays
- * open after `served`; its pushes are events of their own. */
+ * open after `served`; its pushes are events of their own.
+ *
+ * A process that ends resets its connections at once.  A node that stops sends nothing: calls to
+ * it are `lost` until a deadline, TCP's limits or the node's return end them. */
 #include "sim/world_types.h"
 
 #include <string.h>
@@ -22,10 +25,12 @@ typedef enum CallState {
     CALL_REPLY_CPU,
     CALL_FAILED,    /* the failure is on its way to the caller */
     CALL_CANCELLED, /* the news is on its way to the callee */
+    CALL_LOST,      /* nothing comes back: the callee's node is down, or its address is gone */
 } CallState;
 
 typedef struct Call {
-    Event event;    /* the next state */
+    Event event; /* the next state */
+    NetPacket packet;
     Event deadline; /* dial timeout until the request leaves, then the caller's timeout */
     CpuJob job;
     World *world;
@@ -33,7 +38,10 @@ typedef struct Call {
     uint64_t tag;
     Process *caller; /* NULL: ended, or nobody waits */
     Process *callee; /* NULL: not resolved, or not needed any more */
-    char *from;      /* name of the caller */
+    WorldNode *caller_node;
+    WorldNode *lost_node; /* CALL_LOST: the node that is down; NULL: the address is gone */
+    bool dialling;
+    char *from; /* name of the caller */
     char *address;
     Message *message;
     CallFlags flags;
@@ -52,6 +60,7 @@ typedef struct Call {
 
 typedef struct Push {
     Event event;
+    NetPacket packet;
     CpuJob job;
     Call *call;
     Message *message;
@@ -61,6 +70,7 @@ typedef struct Push {
 } Push;
 
 static void proceed(Call *call);
+static void give_up(Call *call);
 
 #define CALL_OF(pointer, member) ((Call *)((char *)(pointer)-offsetof(Call, member)))
 #define PUSH_OF(pointer, member) ((Push *)((char *)(pointer)-offsetof(Push, member)))
@@ -70,6 +80,7 @@ static void proceed(Call *call);
 static void
 push_free(Call *call, Push *push)
 {
+    net_drop(&push->packet);
     engine_cancel(call->world->engine, &push->event);
     cpu_cancel(&push->job);
     message_unref(push->message);
@@ -113,6 +124,7 @@ call_free(Call *call)
 {
     detach_caller(call);
     detach_callee(call);
+    net_drop(&call->packet);
     engine_cancel(call->world->engine, &call->event);
     engine_cancel(call->world->engine, &call->deadline);
     cpu_cancel(&call->job);
@@ -130,8 +142,19 @@ call_free(Call *call)
 static void
 after(Call *call, CallState state, nsec_t delay)
 {
+    net_drop(&call->packet);
     call->state = state;
     engine_reschedule(call->world->engine, &call->event, engine_now(call->world->engine) + delay);
+}
+
+/* Over the network: `factor` latencies, drawn from the sender's stream. */
+static void
+travel(Call *call, CallState state, Process *sender, WorldNode *to, int factor, nsec_t delay)
+{
+    net_drop(&call->packet);
+    call->state = state;
+    call->packet.syn = state == CALL_SYN || state == CALL_SYN_ACK;
+    world_send(sender, &call->packet, to, factor, delay);
 }
 
 /* ---- the two ends hear of it ---- */
@@ -186,9 +209,13 @@ abandon(Call *call)
         call_free(call);
         return;
     }
-    nsec_t delay = call->caller != NULL ? world_latency(call->caller, call->callee) : 0;
+    Process *caller = call->caller;
     detach_caller(call);
-    after(call, CALL_CANCELLED, delay);
+    if (caller != NULL) {
+        travel(call, CALL_CANCELLED, caller, call->callee->node, 1, 0);
+    } else {
+        after(call, CALL_CANCELLED, 0);
+    }
 }
 
 static void
@@ -196,7 +223,7 @@ on_deadline(Engine *engine, Event *event)
 {
     (void)engine;
     Call *call = CALL_OF(event, deadline);
-    bool dialling = call->state < CALL_REQUEST;
+    bool dialling = call->dialling;
     Process *caller = call->caller;
     Input input = {.kind = call->stream ? INPUT_CLOSED : INPUT_FAILURE,
                    .tag = call->tag,
@@ -235,23 +262,21 @@ back_end(World *world, const char *service)
     return g_ptr_array_index(addresses, (*turn)++ % addresses->len);
 }
 
-static Process *
+/* The back end's address for a service, otherwise the address itself; NULL: no back end. */
+static const char *
 resolve(World *world, const char *address)
 {
-    if (g_str_has_prefix(address, "svc:")) {
-        address = back_end(world, address);
-    }
-    return address != NULL ? g_hash_table_lookup(world->listeners, address) : NULL;
+    return g_str_has_prefix(address, "svc:") ? back_end(world, address) : address;
 }
 
-/* Nobody listens.  A unix socket or a service without back ends refuses at once; a packet to a
- * Pod's IP that is gone is lost, and only the dial timeout ends the wait (FACTS 2.6). */
+/* Nobody listens.  A unix socket, a service without back ends, or a closed port of a node that is
+ * up refuses at once; a packet to a Pod's IP that is gone, or to a node that is down, is lost, and
+ * only the dial timeout ends the wait (FACTS 2.6), or TCP after 127 s. */
 static void
-fail_unresolved(Call *call)
+fail_unresolved(Call *call, const char *address)
 {
-    bool lost = g_str_has_prefix(call->address, "tcp:") && call->dial_timeout > 0;
-    if (lost) {
-        call->state = CALL_SYN; /* until on_deadline */
+    if (address != NULL && world_address_is_silent(call->world, address)) {
+        after(call, CALL_LOST, NET_SYN_LIMIT);
         return;
     }
     fail(call, FAILURE_REFUSED, world_latency(call->caller, call->caller));
@@ -282,17 +307,19 @@ depart(Call *call)
 {
     World *world = call->world;
     call->left = engine_now(world->engine);
-    Process *callee = resolve(world, call->address);
+    const char *address = resolve(world, call->address);
+    Process *callee = address != NULL ? g_hash_table_lookup(world->listeners, address) : NULL;
     bool plain = (call->flags & CALL_PLAIN) != 0;
     bool dial = (call->flags & CALL_FRESH) != 0 || callee == NULL ||
-                !g_hash_table_contains(call->caller->peers, &callee->id);
+                !g_hash_table_contains(call->caller->peers, callee);
+    call->dialling = callee == NULL || (dial && !plain);
     if (dial && call->dial_timeout > 0) {
         arm_deadline(call, call->dial_timeout);
     } else {
         arm_deadline(call, call->timeout);
     }
     if (callee == NULL) {
-        fail_unresolved(call);
+        fail_unresolved(call, address);
         return;
     }
     attach_callee(call, callee);
@@ -300,7 +327,7 @@ depart(Call *call)
     if (!handshake) {
         arm_deadline(call, call->timeout);
     }
-    after(call, handshake ? CALL_SYN : CALL_REQUEST, world_latency(call->caller, callee));
+    travel(call, handshake ? CALL_SYN : CALL_REQUEST, call->caller, callee->node, 1, 0);
 }
 
 static void
@@ -308,8 +335,10 @@ established(Call *call)
 {
     nsec_t spent = engine_now(call->world->engine) - call->left;
     arm_deadline(call, call->timeout > 0 ? MAX(call->timeout - spent, 1) : 0);
-    g_hash_table_add(call->caller->peers, g_memdup2(&call->callee->id, sizeof call->callee->id));
-    after(call, CALL_REQUEST, world_latency(call->caller, call->callee));
+    call->dialling = false;
+    g_hash_table_add(call->caller->peers, call->callee);
+    g_hash_table_add(call->callee->dialled_by, call->caller);
+    travel(call, CALL_REQUEST, call->caller, call->callee->node, 1, 0);
 }
 
 static void
@@ -342,6 +371,21 @@ deliver_reply(Call *call)
     message_unref(message);
 }
 
+/* TCP has given up: both ends hear of it. */
+static void
+give_up(Call *call)
+{
+    if (call->state == CALL_CANCELLED) {
+        deliver_cancelled(call);
+        return;
+    }
+    call->failure = call->dialling ? FAILURE_DIAL_TIMEOUT : FAILURE_PEER_GONE;
+    cpu_cancel(&call->job);
+    engine_cancel(call->world->engine, &call->deadline);
+    detach_callee(call);
+    deliver_failure(call);
+}
+
 /* One state on: called when the event or the CPU time of the present state is over. */
 static void
 proceed(Call *call)
@@ -355,7 +399,7 @@ proceed(Call *call)
         compute(call, call->callee, MESSAGE_TLS_SERVER, 1);
         break;
     case CALL_TLS_SERVER:
-        after(call, CALL_SYN_ACK, 3 * world_latency(call->callee, call->caller));
+        travel(call, CALL_SYN_ACK, call->callee, call->caller_node, 3, 0);
         break;
     case CALL_SYN_ACK:
         call->state = CALL_TLS_CLIENT;
@@ -384,6 +428,9 @@ proceed(Call *call)
     case CALL_CANCELLED:
         deliver_cancelled(call);
         break;
+    case CALL_LOST:
+        give_up(call);
+        break;
     case CALL_SERVED:
         g_assert_not_reached();
     }
@@ -393,7 +440,13 @@ static void
 on_event(Engine *engine, Event *event)
 {
     (void)engine;
-    proceed(CALL_OF(event, event));
+    Call *call = CALL_OF(event, event);
+    if (call->packet.held) { /* sent again and again, in vain */
+        net_drop(&call->packet);
+        give_up(call);
+    } else {
+        proceed(call);
+    }
 }
 
 /* ---- actions ---- */
@@ -408,6 +461,8 @@ rpc_call(Process *caller, Action *action, bool stream)
     call->id = ++world->last_id;
     call->tag = action->tag;
     call->caller = caller;
+    call->caller_node = caller->node;
+    call->packet.event = &call->event;
     call->from = g_strdup(caller->info->name);
     call->address = g_strdup(action->address);
     call->message = g_steal_pointer(&action->message);
@@ -451,16 +506,16 @@ rpc_reply(Process *callee, const Action *action, Message *take_message)
         return;
     }
     engine_cancel(world->engine, &call->deadline);
-    nsec_t latency = world_latency(callee, call->caller);
     detach_callee(call);
     call->message = take_message;
     world->n_messages++;
-    after(call, CALL_REPLY, action->delay + latency);
+    travel(call, CALL_REPLY, callee, call->caller_node, 1, action->delay);
 }
 
 /* ---- streams ---- */
 
 static void start_head(Call *call);
+static void break_stream(Call *call);
 
 static void
 deliver_push(Push *push)
@@ -515,17 +570,38 @@ start_head(Call *call)
     }
 }
 
+/* What the server pushed could not be delivered: the connection is broken for both. */
+static void
+break_stream(Call *call)
+{
+    Process *caller = call->caller, *server = call->callee;
+    Input to_caller = {.kind = INPUT_CLOSED, .tag = call->tag, .failure = FAILURE_PEER_GONE};
+    Input to_server = {.kind = INPUT_CLOSED, .call = call->id, .failure = FAILURE_PEER_GONE};
+    call_free(call);
+    if (server != NULL) {
+        world_step(server, &to_server);
+    }
+    if (caller != NULL) {
+        world_step(caller, &to_caller);
+    }
+}
+
 static void
 on_push_event(Engine *engine, Event *event)
 {
     (void)engine;
     Push *push = PUSH_OF(event, event);
+    if (push->packet.held) {
+        net_drop(&push->packet);
+        break_stream(push->call);
+        return;
+    }
     push->due = true;
     start_head(push->call);
 }
 
 static void
-push_after(Call *call, Message *take_message, bool closing, nsec_t delay)
+push_after(Call *call, Process *server, Message *take_message, bool closing, nsec_t delay)
 {
     World *world = call->world;
     Push *push = g_new0(Push, 1);
@@ -534,11 +610,14 @@ push_after(Call *call, Message *take_message, bool closing, nsec_t delay)
     push->closing = closing;
     push->job.done = on_push_job;
     event_init(&push->event, on_push_event, 0);
+    push->packet.event = &push->event;
     g_queue_push_tail(&call->pushes, push);
-    nsec_t at = MAX(engine_now(world->engine) + delay, call->last_push);
-    call->last_push = at;
     world->n_messages++;
-    engine_schedule(world->engine, &push->event, at);
+    world_send(server, &push->packet, call->caller_node, 1, delay);
+    if (!push->packet.held && push->event.time < call->last_push) {
+        engine_reschedule(world->engine, &push->event, call->last_push);
+    }
+    call->last_push = push->packet.held ? call->last_push : push->event.time;
 }
 
 static Call *
@@ -558,7 +637,7 @@ rpc_push(Process *server, const Action *action, Message *take_message)
         message_unref(take_message);
         return;
     }
-    push_after(call, take_message, false, action->delay + world_latency(server, call->caller));
+    push_after(call, server, take_message, false, action->delay);
 }
 
 void
@@ -566,9 +645,8 @@ rpc_close(Process *server, uint64_t id)
 {
     Call *call = stream_of(server, id);
     if (call != NULL) {
-        nsec_t latency = world_latency(server, call->caller);
         detach_callee(call);
-        push_after(call, NULL, true, latency);
+        push_after(call, server, NULL, true, 0);
     }
 }
 
@@ -586,8 +664,11 @@ end_as_callee(Process *process, Call *call)
         return;
     }
     /* its kernel sends a reset at once */
-    Failure failure = call->state < CALL_REQUEST ? FAILURE_REFUSED : FAILURE_PEER_GONE;
-    fail(call, failure, world_latency(process, call->caller));
+    call->failure = call->state < CALL_REQUEST ? FAILURE_REFUSED : FAILURE_PEER_GONE;
+    cpu_cancel(&call->job);
+    engine_cancel(call->world->engine, &call->deadline);
+    detach_callee(call);
+    travel(call, CALL_FAILED, process, call->caller_node, 1, 0);
 }
 
 void
@@ -600,6 +681,86 @@ rpc_process_ended(Process *process)
     Call *call;
     while ((call = g_queue_peek_head(&process->served)) != NULL) {
         end_as_callee(process, call);
+    }
+}
+
+/* The node of a process has stopped: nobody is told. */
+static void
+lose(Process *process, Call *call)
+{
+    if (call->state >= CALL_REPLY || call->caller == NULL) {
+        end_as_callee(process, call);
+        return;
+    }
+    cpu_cancel(&call->job);
+    detach_callee(call);
+    call->lost_node = process->node;
+    after(call, CALL_LOST,
+          call->dialling ? NET_SYN_LIMIT
+          : call->stream ? NET_KEEPALIVE_LIMIT
+                         : NET_DATA_LIMIT);
+}
+
+static void
+lose_caller(Call *call)
+{
+    bool served = call->state == CALL_SERVED && call->callee != NULL;
+    engine_cancel(call->world->engine, &call->deadline);
+    if (!served) {
+        call_free(call);
+        return;
+    }
+    detach_caller(call);
+    Push *push;
+    while ((push = g_queue_pop_head(&call->pushes)) != NULL) {
+        push_free(call, push);
+    }
+    after(call, CALL_CANCELLED, NET_KEEPALIVE_LIMIT);
+}
+
+void
+rpc_process_vanished(Process *process)
+{
+    Call *call;
+    while ((call = g_queue_peek_head(&process->made)) != NULL) {
+        lose_caller(call);
+    }
+    while ((call = g_queue_peek_head(&process->served)) != NULL) {
+        lose(process, call);
+    }
+}
+
+static int
+compare_calls(const void *a, const void *b)
+{
+    const Call *left = *(Call *const *)a, *right = *(Call *const *)b;
+    return left->id < right->id ? -1 : left->id > right->id;
+}
+
+/* A node that is up again answers what is sent to it with resets: requests when they are sent
+ * again, idle streams at their next keepalive probe. */
+void
+rpc_node_returned(World *world, const WorldNode *node)
+{
+    g_autoptr(GPtrArray) lost = g_ptr_array_new();
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, world->calls);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Call *call = value;
+        if (call->state == CALL_LOST && call->lost_node == node) {
+            g_ptr_array_add(lost, value);
+        }
+    }
+    g_ptr_array_sort(lost, compare_calls);
+    nsec_t now = engine_now(world->engine);
+    for (guint i = 0; i < lost->len; i++) {
+        Call *call = g_ptr_array_index(lost, i);
+        nsec_t at = call->stream ? now + NET_KEEPALIVE - (now - call->left) % NET_KEEPALIVE
+                                 : net_next_retransmission(call->left, now, call->dialling);
+        if (at < call->event.time) {
+            after(call, CALL_LOST, at - now);
+        }
     }
 }
 

@@ -64,6 +64,61 @@ start_process(RuntimeTask *task)
     g_hash_table_insert(world->containers, g_steal_pointer(&key), process);
 }
 
+/* ---- sandboxes ---- */
+
+struct Sandbox {
+    WorldNode *node;
+    char *ip;
+};
+
+static void
+sandbox_free(void *data)
+{
+    struct Sandbox *sandbox = data;
+    g_free(sandbox->ip);
+    g_free(sandbox);
+}
+
+static void
+add_sandbox(RuntimeTask *task)
+{
+    World *world = task->world;
+    struct Sandbox *sandbox = g_new0(struct Sandbox, 1);
+    sandbox->node = task->node;
+    sandbox->ip = g_strdup(task->pod_ip);
+    g_hash_table_insert(world->sandboxes, g_strdup_printf("%s/%s", task->ns, task->pod), sandbox);
+    g_hash_table_insert(world->pod_ips, g_strdup(task->pod_ip), task->node);
+}
+
+static void
+remove_sandbox(World *world, const char *pod_key)
+{
+    const struct Sandbox *sandbox = g_hash_table_lookup(world->sandboxes, pod_key);
+    if (sandbox != NULL) {
+        g_hash_table_remove(world->pod_ips, sandbox->ip);
+        g_hash_table_remove(world->sandboxes, pod_key);
+    }
+    sim_dataplane_remove_pod(world->dataplane, pod_key);
+    usage_retire_pod(world, pod_key);
+}
+
+/* Everything that runs on this node, for a kubelet that has just started. */
+static void
+list_containers(RuntimeTask *task)
+{
+    World *world = task->world;
+    for (guint i = 0; task->kubelet != NULL && i < world->processes->len; i++) {
+        const Process *process = g_ptr_array_index(world->processes, i);
+        if (process->node == task->node && process->info->pod != NULL) {
+            Input found = {.kind = INPUT_FOUND,
+                           .pod_uid = process->info->pod_uid,
+                           .container = process->info->container_index};
+            world_step(task->kubelet, &found);
+        }
+    }
+    finish(task);
+}
+
 static void
 stop_process(RuntimeTask *task)
 {
@@ -86,8 +141,8 @@ stop_process(RuntimeTask *task)
 static void
 stop_sandbox(RuntimeTask *task)
 {
-    g_autofree char *owner = g_strdup_printf("%s/%s", task->ns, task->pod);
-    sim_dataplane_remove_owner(task->world->dataplane, owner);
+    g_autofree char *key = g_strdup_printf("%s/%s", task->ns, task->pod);
+    remove_sandbox(task->world, key);
     finish(task);
 }
 
@@ -98,6 +153,7 @@ on_due(Engine *engine, Event *event)
     RuntimeTask *task = (RuntimeTask *)((char *)event - offsetof(RuntimeTask, event));
     switch (task->op.kind) {
     case RUNTIME_RUN_SANDBOX:
+        add_sandbox(task);
         finish(task);
         break;
     case RUNTIME_START_CONTAINER:
@@ -111,7 +167,7 @@ on_due(Engine *engine, Event *event)
         stop_sandbox(task);
         break;
     case RUNTIME_LIST:
-        finish(task); /* containers: not yet */
+        list_containers(task);
         break;
     }
 }
@@ -190,6 +246,7 @@ typedef struct Exit {
     uint64_t pod_uid;
     guint container;
     int exit_code;
+    bool oom;
     bool stopping;
     uint64_t stop_tag;
 } Exit;
@@ -203,7 +260,8 @@ on_exit_known(Engine *engine, Event *event)
     Input exited = {.kind = INPUT_EXITED,
                     .pod_uid = end->pod_uid,
                     .container = end->container,
-                    .exit_code = end->exit_code};
+                    .exit_code = end->exit_code,
+                    .error = end->oom ? "OOMKilled" : NULL};
     Input stopped = {.kind = INPUT_RUNTIME, .tag = end->stop_tag};
     bool stopping = end->stopping;
     g_hash_table_remove(end->world->exits, end); /* frees it */
@@ -215,10 +273,64 @@ on_exit_known(Engine *engine, Event *event)
     }
 }
 
+/* What a kubelet asked for goes on; nobody waits for the answer. */
+static void
+forget_kubelet(World *world, const Process *kubelet)
+{
+    GHashTableIter iter;
+    void *key;
+    g_hash_table_iter_init(&iter, world->runtime_ops);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        RuntimeTask *task = key;
+        if (task->kubelet == kubelet) {
+            task->kubelet = NULL;
+        }
+    }
+    if (kubelet->node->kubelet == kubelet) {
+        kubelet->node->kubelet = NULL;
+    }
+}
+
+static gboolean
+is_task_of(gpointer key, gpointer value, gpointer node)
+{
+    (void)value;
+    return ((const RuntimeTask *)key)->node == node;
+}
+
+static gboolean
+is_exit_of(gpointer key, gpointer value, gpointer node)
+{
+    (void)value;
+    return ((const Exit *)key)->node == node;
+}
+
 void
-runtime_process_ended(Process *process)
+runtime_node_off(World *world, const WorldNode *node)
+{
+    g_hash_table_foreach_remove(world->runtime_ops, is_task_of, (gpointer)node);
+    g_hash_table_foreach_remove(world->exits, is_exit_of, (gpointer)node);
+    g_autoptr(GPtrArray) gone = g_ptr_array_new_with_free_func(g_free);
+    GHashTableIter iter;
+    void *key, *value;
+    g_hash_table_iter_init(&iter, world->sandboxes);
+    while (g_hash_table_iter_next(&iter, &key, &value)) {
+        if (((const struct Sandbox *)value)->node == node) {
+            g_ptr_array_add(gone, g_strdup(key));
+        }
+    }
+    for (guint i = 0; i < gone->len; i++) {
+        remove_sandbox(world, g_ptr_array_index(gone, i));
+    }
+}
+
+void
+runtime_process_ended(Process *process, bool silently)
 {
     World *world = process->world;
+    if (process->info->component == COMPONENT_KUBELET) {
+        forget_kubelet(world, process);
+    }
     if (process->info->pod == NULL) {
         return;
     }
@@ -230,7 +342,7 @@ runtime_process_ended(Process *process)
     if (has_vpp) { /* VPP runs inside it: its interfaces and cross-connects go with it */
         sim_dataplane_remove_owner(world->dataplane, process->info->pod_key);
     }
-    if (world->closing) {
+    if (world->closing || silently) {
         return;
     }
     Exit *end = g_new0(Exit, 1);
@@ -239,6 +351,7 @@ runtime_process_ended(Process *process)
     end->pod_uid = process->info->pod_uid;
     end->container = process->info->container_index;
     end->exit_code = process->exit_code;
+    end->oom = process->oom;
     end->stopping = process->stopping;
     end->stop_tag = process->stop_tag;
     event_init(&end->event, on_exit_known, 0);
@@ -259,6 +372,7 @@ runtime_init(World *world)
 {
     world->runtime_ops = g_hash_table_new_full(NULL, NULL, task_free, NULL);
     world->exits = g_hash_table_new_full(NULL, NULL, exit_free, NULL);
+    world->sandboxes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, sandbox_free);
 }
 
 void
@@ -266,4 +380,5 @@ runtime_clear(World *world)
 {
     g_hash_table_unref(world->runtime_ops);
     g_hash_table_unref(world->exits);
+    g_hash_table_unref(world->sandboxes);
 }

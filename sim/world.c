@@ -5,32 +5,21 @@
 #include "sim/dataplane.h"
 #include "sim/world_types.h"
 
+#include "models/k8s/api.h"
+
 #include <math.h>
 #include <string.h>
 
 #define EXIT_SIGKILL 137
 
-typedef struct DataPlaneWait {
+struct DataPlaneWait {
     Process *process; /* NULL: it has ended */
     uint64_t tag;
-} DataPlaneWait;
+    uint64_t token;
+    DataPlaneOpKind kind;
+};
 
 /* ---- latency and demand ---- */
-
-static const ScenarioLink *
-link_between(const World *world, const char *a, const char *b)
-{
-    const Scenario *scenario = world->scenario;
-    for (guint i = 0; i < scenario->n_links; i++) {
-        const ScenarioLink *link = &scenario->links[i];
-        bool forth = g_str_equal(link->node_a, a) && g_str_equal(link->node_b, b);
-        bool back = g_str_equal(link->node_a, b) && g_str_equal(link->node_b, a);
-        if (forth || back) {
-            return link;
-        }
-    }
-    return &scenario->default_link;
-}
 
 nsec_t
 world_latency(Process *from, const Process *to)
@@ -40,9 +29,55 @@ world_latency(Process *from, const Process *to)
         return dist_draw_nsec(&world->calibration->parameters[PARAMETER_LATENCY_LOCAL],
                               &from->net_random);
     }
-    const ScenarioLink *link = link_between(world, from->node->name, to->node->name);
-    double u = random_uniform(&from->net_random);
-    return MAX(link->latency + (nsec_t)((2 * u - 1) * (double)link->jitter), 0);
+    return net_latency(net_between(world->net, from->node->index, to->node->index),
+                       &from->net_random);
+}
+
+void
+world_send(Process *from, NetPacket *packet, const WorldNode *to, int factor, nsec_t delay)
+{
+    World *world = from->world;
+    if (from->node != to) {
+        net_send(world->net, packet, net_between(world->net, from->node->index, to->index), factor,
+                 delay, &from->net_random);
+        return;
+    }
+    nsec_t latency =
+        dist_draw_nsec(&world->calibration->parameters[PARAMETER_LATENCY_LOCAL], &from->net_random);
+    engine_reschedule(world->engine, packet->event,
+                      engine_now(world->engine) + delay + factor * latency);
+}
+
+/* The node of a fixed address: of a node's own IP, of the API server, of a kubelet. */
+static const WorldNode *
+node_of_address(const World *world, const char *address)
+{
+    if (g_str_has_prefix(address, "kubelet:")) {
+        return g_hash_table_lookup(world->node_by_name, address + strlen("kubelet:"));
+    }
+    if (g_str_equal(address, API_ADDRESS)) {
+        return g_hash_table_lookup(world->node_by_name, cluster_control_plane_node(world->cluster));
+    }
+    if (!g_str_has_prefix(address, "tcp:")) {
+        return NULL;
+    }
+    const char *ip = address + strlen("tcp:"), *colon = strrchr(address, ':');
+    g_autofree char *text = g_strndup(ip, (gsize)(colon - ip));
+    const char *name = cluster_node_of_ip(world->cluster, text);
+    if (name != NULL) {
+        return g_hash_table_lookup(world->node_by_name, name);
+    }
+    return g_hash_table_lookup(world->pod_ips, text);
+}
+
+bool
+world_address_is_silent(const World *world, const char *address)
+{
+    const WorldNode *node = node_of_address(world, address);
+    if (node != NULL) {
+        return !net_node_is_up(world->net, node->index);
+    }
+    return g_str_has_prefix(address, "tcp:");
 }
 
 nsec_t
@@ -166,12 +201,14 @@ static void
 begin_dataplane(Process *process, Action *action)
 {
     World *world = process->world;
-    uint64_t token = ++world->last_id;
     DataPlaneWait *wait = g_new0(DataPlaneWait, 1);
+    wait->token = ++world->last_id;
     wait->process = process;
     wait->tag = action->tag;
-    g_hash_table_insert(world->dataplane_ops, g_memdup2(&token, sizeof token), wait);
-    action->dataplane.token = token;
+    wait->kind = action->dataplane.kind;
+    g_hash_table_insert(world->dataplane_ops, &wait->token, wait);
+    g_ptr_array_add(process->waits, wait);
+    action->dataplane.token = wait->token;
     g_autoptr(GError) error = NULL;
     world->dataplane->class->perform(world->dataplane, &action->dataplane, &error);
     g_assert_no_error(error); /* the graph refuses only what no machine may ask for */
@@ -181,13 +218,61 @@ static void
 on_dataplane_done(void *data, uint64_t token, const char *error)
 {
     World *world = data;
-    const DataPlaneWait *wait = g_hash_table_lookup(world->dataplane_ops, &token);
+    DataPlaneWait *wait = g_hash_table_lookup(world->dataplane_ops, &token);
     Process *process = wait != NULL ? wait->process : NULL;
     Input input = {.kind = INPUT_DATAPLANE, .tag = wait != NULL ? wait->tag : 0, .error = error};
+    if (process != NULL) {
+        g_ptr_array_remove_fast(process->waits, wait);
+    }
     g_hash_table_remove(world->dataplane_ops, &token);
     if (process != NULL) {
         world_step(process, &input);
     }
+}
+
+/* Nobody waits for it any more; what runs for ever is ended. */
+static void
+forget_wait(World *world, DataPlaneWait *wait)
+{
+    wait->process = NULL;
+    if (wait->kind == DATAPLANE_CHECK || wait->kind == DATAPLANE_WATCH) {
+        sim_dataplane_cancel(world->dataplane, wait->token);
+        g_hash_table_remove(world->dataplane_ops, &wait->token);
+    }
+}
+
+static void
+stop_dataplane(Process *process, uint64_t tag)
+{
+    for (guint i = process->waits->len; i > 0; i--) {
+        DataPlaneWait *wait = g_ptr_array_index(process->waits, i - 1);
+        if (wait->tag == tag) {
+            g_ptr_array_remove_index_fast(process->waits, i - 1);
+            forget_wait(process->world, wait);
+        }
+    }
+}
+
+void
+world_mark(World *world, const TraceEvent *event)
+{
+    for (guint i = 0; i < world->sinks->len; i++) {
+        TraceSink *sink = g_ptr_array_index(world->sinks, i);
+        sink->event(sink, event);
+    }
+}
+
+static void
+trace(Process *process, TraceMark mark, const char *subject, const char *detail, int64_t value)
+{
+    TraceEvent event = {.at = engine_now(process->world->engine),
+                        .component = component_name(process->info->component),
+                        .process = process->info->name,
+                        .mark = mark,
+                        .subject = subject,
+                        .detail = detail,
+                        .value = value};
+    world_mark(process->world, &event);
 }
 
 static void
@@ -195,24 +280,24 @@ hold(Process *process, const Action *action)
 {
     const MemoryModel *memory = &process->world->calibration->memory[process->info->component];
     int64_t each = action->hold == HOLD_CONNECTION ? memory->connection : memory->endpoint;
-    process->memory += each * action->value;
+    world_use_memory(process, each * action->value);
 }
 
-static void
-trace(Process *process, const Action *action)
+/* The kernel's OOM killer, for the container's own limit: SIGKILL after the present step. */
+void
+world_use_memory(Process *process, int64_t delta)
 {
-    World *world = process->world;
-    TraceEvent event = {.at = engine_now(world->engine),
-                        .component = component_name(process->info->component),
-                        .process = process->info->name,
-                        .mark = action->mark,
-                        .subject = action->address,
-                        .detail = action->text,
-                        .value = action->value};
-    for (guint i = 0; i < world->sinks->len; i++) {
-        TraceSink *sink = g_ptr_array_index(world->sinks, i);
-        sink->event(sink, &event);
+    process->memory += delta;
+    const ContainerSpec *container = process->info->container;
+    bool over = container != NULL && container->limits.memory > 0 &&
+                process->memory > container->limits.memory;
+    if (delta <= 0 || !over || process->oom) {
+        return;
     }
+    World *world = process->world;
+    process->oom = true;
+    trace(process, TRACE_CONTAINER_OOM, process->info->name, NULL, process->memory);
+    engine_reschedule(world->engine, &process->kill_event, engine_now(world->engine));
 }
 
 static void
@@ -261,8 +346,11 @@ perform(Process *process, Action *action)
         begin_dataplane(process, action);
         break;
     case ACTION_STOP_DATAPLANE:
+        stop_dataplane(process, action->tag);
+        break;
     case ACTION_INJECT:
-        break; /* not yet */
+        faults_perform(process, action);
+        break;
     case ACTION_RUNTIME:
         runtime_perform(process, action);
         break;
@@ -270,7 +358,7 @@ perform(Process *process, Action *action)
         hold(process, action);
         break;
     case ACTION_TRACE:
-        trace(process, action);
+        trace(process, action->mark, action->address, action->text, action->value);
         break;
     case ACTION_EXIT:
         process->exiting = true;
@@ -301,23 +389,6 @@ world_step(Process *process, const Input *input)
 }
 
 /* ---- processes ---- */
-
-static Usage *
-usage_of(World *world, const ProcessInfo *info)
-{
-    Usage *usage = g_hash_table_lookup(world->usages, info->name);
-    if (usage == NULL) {
-        usage = g_new0(Usage, 1);
-        usage->process = g_strdup(info->name);
-        usage->component = info->component;
-        usage->started = engine_now(world->engine);
-        usage->pod = info->pod_spec;
-        usage->container = info->container_index;
-        g_hash_table_insert(world->usages, usage->process, usage);
-        g_ptr_array_add(world->usage_order, usage);
-    }
-    return usage;
-}
 
 static CpuGroup *
 cpu_group_for(World *world, const ProcessInfo *info, WorldNode *node)
@@ -374,17 +445,17 @@ world_start_process(World *world, Machine *machine, WorldNode *node)
     process->calls = g_hash_table_new(g_int64_hash, g_int64_equal);
     g_queue_init(&process->made);
     g_queue_init(&process->served);
-    process->peers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    process->peers = g_hash_table_new(NULL, NULL);
+    process->dialled_by = g_hash_table_new(NULL, NULL);
     process->addresses = g_ptr_array_new_with_free_func(g_free);
     process->works = g_ptr_array_new();
+    process->waits = g_ptr_array_new();
     process->started = engine_now(world->engine);
     process->memory = world->calibration->memory[info->component].start;
     process->start_job.done = on_start_job;
     event_init(&process->start_event, on_start_event, 0);
     event_init(&process->kill_event, on_kill, 0);
-    process->usage = usage_of(world, info);
-    process->usage->current = process;
-    process->usage->n_starts++;
+    usage_begin(process);
     g_ptr_array_add(world->processes, process);
     RandomStream random;
     process_random(info, "start", &random);
@@ -394,33 +465,47 @@ world_start_process(World *world, Machine *machine, WorldNode *node)
 }
 
 static void
-note_usage(Process *process)
-{
-    Usage *usage = process->usage;
-    CpuUsage used = cpu_group_usage(process->cpu);
-    usage->cpu += used.used;
-    usage->throttled += used.throttled;
-    usage->periods += used.periods;
-    usage->memory = process->memory;
-    usage->current = NULL;
-}
-
-static void
 forget_waits(Process *process)
 {
-    GHashTableIter iter;
-    void *value;
-    g_hash_table_iter_init(&iter, process->world->dataplane_ops);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        DataPlaneWait *wait = value;
-        if (wait->process == process) {
-            wait->process = NULL;
-        }
+    for (guint i = 0; i < process->waits->len; i++) {
+        forget_wait(process->world, g_ptr_array_index(process->waits, i));
     }
 }
 
+/* Its connections are gone: nobody reuses them. */
+static void
+forget_peers(Process *process)
+{
+    GHashTableIter iter;
+    void *other;
+    g_hash_table_iter_init(&iter, process->peers);
+    while (g_hash_table_iter_next(&iter, &other, NULL)) {
+        g_hash_table_remove(((Process *)other)->dialled_by, process);
+    }
+    g_hash_table_iter_init(&iter, process->dialled_by);
+    while (g_hash_table_iter_next(&iter, &other, NULL)) {
+        g_hash_table_remove(((Process *)other)->peers, process);
+    }
+    g_hash_table_unref(process->peers);
+    g_hash_table_unref(process->dialled_by);
+}
+
+static void end_process(Process *process, int exit_code, bool silently);
+
 void
 world_end_process(Process *process, int exit_code)
+{
+    end_process(process, exit_code, false);
+}
+
+void
+world_vanish_process(Process *process)
+{
+    end_process(process, 0, true);
+}
+
+static void
+end_process(Process *process, int exit_code, bool silently)
 {
     World *world = process->world;
     process->dead = true;
@@ -428,13 +513,18 @@ world_end_process(Process *process, int exit_code)
     for (guint i = 0; i < process->addresses->len; i++) {
         unlisten(process, g_ptr_array_index(process->addresses, i));
     }
-    rpc_process_ended(process);
-    runtime_process_ended(process);
+    if (silently) {
+        rpc_process_vanished(process);
+    } else {
+        rpc_process_ended(process);
+    }
+    runtime_process_ended(process, silently);
+    stress_process_ended(process);
     forget_waits(process);
     engine_cancel(world->engine, &process->start_event);
     engine_cancel(world->engine, &process->kill_event);
     cpu_cancel(&process->start_job);
-    note_usage(process);
+    usage_end(process);
     for (guint i = 0; i < process->works->len; i++) {
         Work *work = g_ptr_array_index(process->works, i);
         cpu_cancel(&work->job);
@@ -443,7 +533,8 @@ world_end_process(Process *process, int exit_code)
     cpu_group_free(process->cpu);
     g_hash_table_unref(process->timers);
     g_hash_table_unref(process->calls);
-    g_hash_table_unref(process->peers);
+    forget_peers(process);
+    g_ptr_array_unref(process->waits);
     g_ptr_array_unref(process->addresses);
     g_ptr_array_unref(process->works);
     g_ptr_array_remove_fast(world->processes, process);
@@ -466,6 +557,7 @@ add_nodes(World *world)
         random_stream_init(&random, world->seed, world->replication, scenario->nodes[i].name,
                            "cfs-phase");
         node->name = scenario->nodes[i].name;
+        node->index = i;
         node->cpu = cpu_node_new(world->engine, (double)scenario->nodes[i].cpu / 1000,
                                  (nsec_t)(random_uniform(&random) * period));
         g_hash_table_insert(world->node_by_name, (char *)node->name, node);
@@ -482,21 +574,24 @@ world_new(const Scenario *scenario, uint64_t seed, uint32_t replication)
     world->replication = replication;
     world->engine = engine_new();
     world->cluster = cluster_new(scenario, seed, replication);
+    world->net = net_new(world->engine, scenario);
     world->dataplane = sim_dataplane_new(world->engine, scenario->calibration, seed, replication,
                                          on_dataplane_done, world);
+    sim_dataplane_set_net(world->dataplane, world->net);
     world->sinks = g_ptr_array_new();
     world->node_by_name = g_hash_table_new(g_str_hash, g_str_equal);
     world->processes = g_ptr_array_new();
     world->listeners = g_hash_table_new(g_str_hash, g_str_equal);
     world->services =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+    world->pod_ips = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     world->service_turn = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     world->calls = g_hash_table_new(g_int64_hash, g_int64_equal);
-    world->dataplane_ops = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+    world->dataplane_ops = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     runtime_init(world);
+    faults_init(world);
     world->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    world->usages = g_hash_table_new(g_str_hash, g_str_equal);
-    world->usage_order = g_ptr_array_new();
+    usage_init(world);
     world->spare_actions = g_new0(Actions, 1);
     actions_init(world->spare_actions);
     add_nodes(world);
@@ -527,14 +622,6 @@ world_run(World *world, nsec_t until)
     engine_run_until(world->engine, until);
 }
 
-static void
-usage_free(void *data)
-{
-    Usage *usage = data;
-    g_free(usage->process);
-    g_free(usage);
-}
-
 void
 world_free(World *world)
 {
@@ -544,7 +631,9 @@ world_free(World *world)
     }
     rpc_clear(world);
     runtime_clear(world);
+    faults_clear(world);
     world->dataplane->class->free(world->dataplane);
+    net_free(world->net);
     for (guint i = 0; i < world->n_nodes; i++) {
         cpu_node_free(world->nodes[i].cpu);
     }
@@ -553,12 +642,11 @@ world_free(World *world)
     g_hash_table_unref(world->listeners);
     g_hash_table_unref(world->services);
     g_hash_table_unref(world->service_turn);
+    g_hash_table_unref(world->pod_ips);
     g_hash_table_unref(world->calls);
     g_hash_table_unref(world->dataplane_ops);
     g_hash_table_unref(world->containers);
-    g_hash_table_unref(world->usages);
-    g_ptr_array_set_free_func(world->usage_order, usage_free);
-    g_ptr_array_unref(world->usage_order);
+    usage_clear(world);
     g_ptr_array_unref(world->processes);
     g_ptr_array_unref(world->sinks);
     actions_clear(world->spare_actions);
@@ -590,32 +678,4 @@ uint64_t
 world_n_messages(const World *world)
 {
     return world->n_messages;
-}
-
-GArray *
-world_usage(World *world)
-{
-    GArray *out = g_array_new(false, true, sizeof(ContainerUsage));
-    nsec_t now = engine_now(world->engine);
-    for (guint i = 0; i < world->usage_order->len; i++) {
-        const Usage *usage = g_ptr_array_index(world->usage_order, i);
-        CpuUsage live = {0};
-        if (usage->current != NULL) {
-            live = cpu_group_usage(usage->current->cpu);
-        }
-        double lifetime = nsec_to_seconds(now - usage->started);
-        double idle = world->calibration->idle[usage->component];
-        ContainerUsage item = {.process = usage->process,
-                               .component = usage->component,
-                               .cpu = (usage->cpu + live.used) / 1e9 + idle * lifetime,
-                               .throttled = (usage->throttled + live.throttled) / 1e9,
-                               .throttled_periods = usage->periods + live.periods,
-                               .memory =
-                                   usage->current != NULL ? usage->current->memory : usage->memory,
-                               .lifetime = lifetime,
-                               .pod = usage->pod,
-                               .container = usage->container};
-        g_array_append_val(out, item);
-    }
-    return out;
 }

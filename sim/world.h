@@ -27,7 +27,8 @@ void world_run(World *world, nsec_t until);
 Engine *world_engine(World *world);
 DataPlane *world_dataplane(World *world);
 
-/* What containers have used so far, in the order in which they were started. */
+/* What the containers of all Pods that exist have used so far, in the order in which they were
+ * started. */
 typedef struct ContainerUsage {
     const char *process; /* "namespace/pod/container" */
     Component component;
@@ -40,5 +41,16 @@ typedef struct ContainerUsage {
     guint container;
 } ContainerUsage;
 GArray *world_usage(World *world);
+
+/* The same by component, Pods that are gone included. */
+typedef struct ComponentUsage {
+    double cpu;
+    double throttled;
+    double memory; /* now */
+    guint n_pods;  /* now: containers that run */
+    uint64_t n_restarts;
+    uint64_t n_oom;
+} ComponentUsage;
+void world_component_usage(World *world, ComponentUsage usage[N_COMPONENTS]);
 
 uint64_t world_n_messages(const World *world);

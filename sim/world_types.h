@@ -4,6 +4,8 @@
 #include "models/cluster.h"
 #include "sim/cpu.h"
 #include "sim/engine.h"
+#include "sim/net.h"
+#include "sim/world.h"
 
 typedef struct World World;
 typedef struct Process Process;
@@ -11,10 +13,15 @@ typedef struct Process Process;
 /* A node: cores, a queue for the CNI, a kubelet. */
 typedef struct WorldNode {
     const char *name;
+    guint index;
     CpuNode *cpu;
     nsec_t cni_free_at; /* the CNI plugin works on one Pod at a time */
     Process *kubelet;
+    uint32_t n_boots; /* starts of its kubelet after the first */
 } WorldNode;
+
+typedef struct Stress Stress;
+typedef struct DataPlaneWait DataPlaneWait;
 
 /* A running machine.  Freed when it has ended and nothing refers to it any more. */
 struct Process {
@@ -27,13 +34,17 @@ struct Process {
     RandomStream net_random;
     RandomStream cpu_random;
     Event start_event;
-    GHashTable *timers;   /* tag -> Timer */
-    GHashTable *calls;    /* tag -> Call: made by this process */
-    GQueue made;          /* Call *: made by this process, in order */
-    GQueue served;        /* Call *: being served by this process */
-    GHashTable *peers;    /* ids of processes to which a connection stands */
-    GPtrArray *addresses; /* char *: where it listens */
-    GPtrArray *works;     /* Work *: CPU time it asked for */
+    GHashTable *timers;     /* tag -> Timer */
+    GHashTable *calls;      /* tag -> Call: made by this process */
+    GQueue made;            /* Call *: made by this process, in order */
+    GQueue served;          /* Call *: being served by this process */
+    GHashTable *peers;      /* Process *: to which a connection stands */
+    GHashTable *dialled_by; /* Process *: whose `peers` have this one */
+    GPtrArray *addresses;   /* char *: where it listens */
+    GPtrArray *works;       /* Work *: CPU time it asked for */
+    GPtrArray *waits;       /* DataPlaneWait *: operations under way */
+    bool oom;               /* the kernel kills it for its memory */
+    int64_t stress_memory;
     int64_t memory;
     nsec_t started;
     bool dead;
@@ -48,7 +59,9 @@ struct Process {
 
 typedef struct Usage {
     uint32_t n_starts;
+    uint32_t n_oom;
     char *process;
+    char *pod_key;
     Component component;
     double cpu;
     double throttled;
@@ -79,6 +92,7 @@ struct World {
     uint64_t seed;
     uint32_t replication;
     Engine *engine;
+    Net *net;
     Cluster *cluster;
     DataPlane *dataplane;
     GPtrArray *sinks;
@@ -92,10 +106,16 @@ struct World {
     GHashTable *calls;         /* id -> Call */
     GHashTable *dataplane_ops; /* token -> DataPlaneWait */
     GHashTable *runtime_ops;   /* set of RuntimeTask, owned */
-    GHashTable *exits;         /* set of Exit, owned: ends that the kubelets hear of next */
-    GHashTable *containers;    /* "uid/index" -> Process */
-    GHashTable *usages;        /* process name -> Usage */
+    GHashTable *pod_ips;       /* IP -> WorldNode, while the Pod's sandbox is there */
+    GHashTable *sandboxes;     /* "namespace/pod" -> Sandbox, owned */
+    GPtrArray *stresses;       /* Stress *, owned */
+    GHashTable *answers;       /* sets of faults.c, owned */
+    GHashTable *restarts;
+    GHashTable *exits;      /* set of Exit, owned: ends that the kubelets hear of next */
+    GHashTable *containers; /* "uid/index" -> Process */
+    GHashTable *usages;     /* process name -> Usage */
     GPtrArray *usage_order;
+    ComponentUsage retired[N_COMPONENTS]; /* of Pods that are gone */
     uint64_t last_id;
     uint64_t n_messages;
     bool started;
@@ -107,10 +127,19 @@ struct World {
 void world_step(Process *process, const Input *input);
 Process *world_start_process(World *world, Machine *machine, WorldNode *node);
 void world_end_process(Process *process, int exit_code);
+/* Its node has stopped: no peer is told. */
+void world_vanish_process(Process *process);
+/* More memory (or less): beyond the container's limit the kernel kills it. */
+void world_use_memory(Process *process, int64_t delta);
 nsec_t world_latency(Process *from, const Process *to);
+void world_send(Process *from, NetPacket *packet, const WorldNode *to, int factor, nsec_t delay);
+/* True when what is sent to the address gets no answer at all, not even a refusal. */
+bool world_address_is_silent(const World *world, const char *address);
 /* CPU time of a message or of work at this process; 0 when the calibration gives none. */
 nsec_t world_demand(Process *process, MessageType type, int weight);
 void world_listen(Process *process, const char *address);
+/* Tells the sinks. */
+void world_mark(World *world, const TraceEvent *event);
 
 /* rpc.c */
 void rpc_call(Process *caller, Action *action, bool stream);
@@ -119,10 +148,28 @@ void rpc_reply(Process *callee, const Action *action, Message *take_message);
 void rpc_push(Process *server, const Action *action, Message *take_message);
 void rpc_close(Process *server, uint64_t id);
 void rpc_process_ended(Process *process);
+void rpc_process_vanished(Process *process);
+void rpc_node_returned(World *world, const WorldNode *node);
 void rpc_clear(World *world);
 
 /* runtime.c */
 void runtime_perform(Process *kubelet, const Action *action);
-void runtime_process_ended(Process *process);
+void runtime_process_ended(Process *process, bool silently);
+/* Everything that was to happen on this node is forgotten, sandboxes too. */
+void runtime_node_off(World *world, const WorldNode *node);
 void runtime_init(World *world);
 void runtime_clear(World *world);
+
+/* faults.c */
+void faults_perform(Process *process, const Action *action);
+void stress_process_ended(Process *process);
+void faults_init(World *world);
+void faults_clear(World *world);
+
+/* usage.c */
+void usage_init(World *world);
+void usage_clear(World *world);
+void usage_begin(Process *process);
+void usage_end(Process *process);
+/* The Pod is gone: what its containers used is kept by component only. */
+void usage_retire_pod(World *world, const char *pod_key);

@@ -1,0 +1,60 @@
+/* What sim/dataplane.c and sim/echo.c share. */
+#pragma once
+
+#include "sim/dataplane.h"
+#include "sim/net.h"
+
+typedef struct Port Port;
+struct Port {
+    char *name;
+    char *owner; /* "namespace/pod" */
+    WireKind wire_kind;
+    bool in_pod;    /* a Pod's end, not a forwarder's */
+    Port *wire;     /* the other end of the wire */
+    Port *xconnect; /* joined inside the owner */
+    char *tunnel;   /* key of the tunnel: both nodes and the VNI */
+    char *where;    /* tunnels: "a -> b" */
+    guint node;     /* tunnels: this node, and the other */
+    guint peer_node;
+    char *ip; /* a Pod's end that answers; NULL: it has no address */
+    Impairment impairment;
+    GPtrArray *paths; /* Path *: that lead over this port */
+};
+
+typedef struct Plane {
+    DataPlane base;
+    Engine *engine;
+    const Calibration *calibration;
+    Net *net; /* NULL: links have no latency (tests) */
+    uint64_t seed;
+    uint32_t replication;
+    DataPlaneDone done;
+    void *data;
+    GHashTable *ports;   /* name -> Port */
+    GHashTable *owners;  /* owner -> GPtrArray of Port */
+    GHashTable *tunnels; /* key -> Port *[2] */
+    GHashTable *pending; /* Pending set */
+    GHashTable *watches; /* Pod -> GArray of tokens */
+    GHashTable *watched; /* token -> Pod */
+    GHashTable *gone;    /* Gone set: answers to watches */
+    /* echo.c */
+    GHashTable *paths;  /* pod_port -> Path */
+    GHashTable *checks; /* token -> Check */
+    GPtrArray *dirty;   /* Path *: to be looked at again */
+    RandomStream echo_random;
+    nsec_t hop; /* from one interface to the next on a node */
+} Plane;
+
+Port *dataplane_tunnel_peer(Plane *plane, const Port *port);
+
+void echo_init(Plane *plane);
+void echo_free(Plane *plane);
+/* The port changes, is new, or goes: its paths are to be looked at again. */
+void echo_touch(Plane *plane, Port *port);
+void echo_touch_all(Plane *plane);
+void echo_new_port(Plane *plane, Port *port);
+void echo_forget_port(Plane *plane, Port *port);
+/* Looks at all paths that were marked. */
+void echo_settle(Plane *plane);
+bool echo_check(Plane *plane, const DataPlaneOp *op, GError **error);
+void echo_cancel(Plane *plane, uint64_t token);

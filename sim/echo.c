@@ -1,0 +1,537 @@
+/* Paths and the echoes along them.
+ *
+ * A Path follows the frames that leave by a Pod's interface and keeps what an echo there would
+ * meet. It remembers every port that it came over, so that a change anywhere marks exactly the
+ * paths that it concerns.
+ *
+ * A Check is a liveness check (models/dataplane.h).  While its path is up, loses nothing and has a
+ * constant round trip below the time-out, each check succeeds and all that matters is where in its
+ * present check it is: no event is needed until the path changes.  Otherwise each echo is an event.
+ */
+#include "sim/dataplane_types.h"
+
+#define ECHO_BITS (84 * 8) /* the liveness check's packet: 56 bytes of payload and headers */
+
+typedef struct Path {
+    Plane *plane;
+    char *pod_port;
+    GPtrArray *ports; /* Port *: the path leads over them, or ends there */
+    PathState state;
+    GPtrArray *checks; /* Check * */
+    PathChanged changed;
+    void *data;
+    bool dirty;
+} Path;
+
+typedef enum CheckMode {
+    CHECK_CALM,   /* every check succeeds; the one that begins at `began` is the reference */
+    CHECK_DYING,  /* the path is down: the event is the end of the check that fails */
+    CHECK_ECHOES, /* echo by echo */
+} CheckMode;
+
+typedef struct Check {
+    Event event;
+    Path *path;
+    uint64_t token;
+    DataPlaneCheck spec;
+    CheckMode mode;
+    nsec_t began; /* of a check: a reference in CALM, the failing one's in DYING, this in ECHOES */
+    int n_sent;
+    nsec_t last_reply; /* ECHOES: when the last answer of this check arrives */
+    int n_answered;
+    nsec_t last_jitter;
+} Check;
+
+static void run_check(Engine *engine, Event *event);
+
+/* ---- following a path ---- */
+
+static void
+add_impairment(PathState *state, const Impairment *impairment, double *pass)
+{
+    state->rtt += 2 * impairment->latency;
+    state->jitter += 2 * impairment->jitter;
+    state->correlation = MAX(state->correlation, impairment->correlation);
+    *pass *= (1 - impairment->loss) * (1 - impairment->loss);
+    if (impairment->rate > 0 && (state->rate == 0 || impairment->rate < state->rate)) {
+        state->rate = impairment->rate;
+    }
+    state->up = state->up && !impairment->cut;
+}
+
+static void
+visit(Path *path, Port *port, PathState *state, double *pass)
+{
+    g_ptr_array_add(path->ports, port);
+    g_ptr_array_add(port->paths, path);
+    if (port->in_pod) {
+        add_impairment(state, &port->impairment, pass);
+    }
+}
+
+static void
+cross_link(const Plane *plane, const Port *port, PathState *state, double *pass)
+{
+    if (plane->net == NULL || port->node == G_MAXUINT || port->peer_node == G_MAXUINT) {
+        return;
+    }
+    const NetLink *link = net_between(plane->net, port->node, port->peer_node);
+    state->rtt += 2 * link->latency;
+    state->jitter += 2 * link->jitter;
+    *pass *= (1 - link->loss) * (1 - link->loss);
+    add_impairment(state, &link->impairment, pass);
+}
+
+static void
+leave_ports(Path *path)
+{
+    for (guint i = 0; i < path->ports->len; i++) {
+        Port *port = g_ptr_array_index(path->ports, i);
+        g_ptr_array_remove(port->paths, path);
+    }
+    g_ptr_array_set_size(path->ports, 0);
+}
+
+/* The path's ports anew, and what an echo meets there. */
+static PathState
+follow(Path *path)
+{
+    Plane *plane = path->plane;
+    PathState state = {.up = true};
+    double pass = 1;
+    leave_ports(path);
+    Port *start = g_hash_table_lookup(plane->ports, path->pod_port);
+    if (start == NULL) {
+        return (PathState){0};
+    }
+    visit(path, start, &state, &pass);
+    const Port *end = start;
+    for (Port *in = start->wire; in != NULL;) {
+        if (g_ptr_array_find(path->ports, in, NULL)) {
+            end = start; /* a loop */
+            break;
+        }
+        visit(path, in, &state, &pass);
+        state.rtt += 2 * plane->hop;
+        end = in;
+        Port *out = in->xconnect;
+        if (out == NULL) {
+            break;
+        }
+        visit(path, out, &state, &pass);
+        end = out;
+        if (out->tunnel != NULL) {
+            cross_link(plane, out, &state, &pass);
+            in = dataplane_tunnel_peer(plane, out);
+        } else {
+            in = out->wire;
+        }
+    }
+    state.up = state.up && end != start && end->in_pod && end->xconnect == NULL && end->ip != NULL;
+    state.loss = 1 - pass;
+    return state;
+}
+
+/* ---- checks ---- */
+
+static nsec_t
+echo_rtt(const PathState *state)
+{
+    nsec_t wire = state->rate > 0 ? 2 * ECHO_BITS * NSEC_PER_SEC / state->rate : 0;
+    return state->rtt + wire;
+}
+
+/* Nothing is left to chance: the echoes of every check fare alike. */
+static bool
+is_certain(const Check *check, const PathState *state)
+{
+    bool late = echo_rtt(state) - state->jitter > check->spec.timeout;
+    bool early = echo_rtt(state) + state->jitter <= check->spec.timeout / check->spec.packets;
+    return !state->up || late || (state->loss == 0 && early);
+}
+
+static bool
+is_answered(const Check *check, const PathState *state)
+{
+    return state->up && echo_rtt(state) <= check->spec.timeout;
+}
+
+static nsec_t
+spacing(const Check *check)
+{
+    return check->spec.timeout / check->spec.packets;
+}
+
+/* From one check's beginning to the next one's, all being well. */
+static nsec_t
+check_period(const Check *check, const PathState *state)
+{
+    nsec_t length = (check->spec.packets - 1) * spacing(check) + echo_rtt(state);
+    return MAX(check->spec.interval, MIN(length, check->spec.timeout));
+}
+
+/* The beginning of the check that is under way at `now`, by the reference. */
+static nsec_t
+present_check(const Check *check, const PathState *state, nsec_t now)
+{
+    nsec_t since = now - check->began;
+    return since <= 0 ? check->began : now - since % check_period(check, state);
+}
+
+static bool
+any_answer(const Check *check, nsec_t began, nsec_t from, nsec_t until, nsec_t rtt)
+{
+    for (int i = 0; i < check->spec.packets; i++) {
+        nsec_t sent = began + i * spacing(check);
+        if (sent >= from && sent + rtt <= until) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+schedule(Check *check, nsec_t at)
+{
+    Engine *engine = check->path->plane->engine;
+    engine_reschedule(engine, &check->event, MAX(at, engine_now(engine)));
+}
+
+static void
+begin_echoes(Check *check, nsec_t at)
+{
+    check->mode = CHECK_ECHOES;
+    check->began = at;
+    check->n_sent = check->n_answered = 0;
+    check->last_reply = at;
+    schedule(check, at);
+}
+
+/* The next check begins at `at`; by what the path is like now, echoes are counted or not. */
+static void
+begin_check(Check *check, nsec_t at)
+{
+    const PathState *state = &check->path->state;
+    if (!check->spec.repeat || !is_certain(check, state)) {
+        begin_echoes(check, at);
+    } else if (is_answered(check, state)) {
+        check->mode = CHECK_CALM;
+        check->began = at;
+        engine_cancel(check->path->plane->engine, &check->event);
+    } else {
+        check->mode = CHECK_DYING;
+        check->began = at;
+        schedule(check, at + check->spec.timeout);
+    }
+}
+
+static void
+calm_ends(Check *check, const PathState *before, nsec_t now)
+{
+    const PathState *state = &check->path->state;
+    nsec_t began = present_check(check, before, now);
+    if (is_certain(check, state) && is_answered(check, state)) {
+        check->began = began; /* another round trip: the next checks begin otherwise */
+        return;
+    }
+    if (!is_certain(check, state)) {
+        begin_echoes(check, MAX(began + check_period(check, before), now));
+        return;
+    }
+    /* the present check succeeds if an answer came before; then it waits for the others in vain */
+    bool saved = any_answer(check, began, began, now, echo_rtt(before));
+    check->mode = CHECK_DYING;
+    check->began = began > now ? began : saved ? began + check->spec.timeout : began;
+    schedule(check, check->began + check->spec.timeout);
+}
+
+static void
+path_returns(Check *check, nsec_t now)
+{
+    const PathState *state = &check->path->state;
+    nsec_t end = check->began + check->spec.timeout;
+    if (check->began >= now) { /* an answered check still waits: the next one sees the path up */
+        begin_check(check, check->began);
+    } else if (any_answer(check, check->began, now, end, echo_rtt(state))) {
+        begin_check(check, end);
+    }
+}
+
+static void
+adapt_check(Check *check, const PathState *before, nsec_t now)
+{
+    switch (check->mode) {
+    case CHECK_CALM:
+        calm_ends(check, before, now);
+        break;
+    case CHECK_DYING:
+        if (check->path->state.up) {
+            path_returns(check, now);
+        }
+        break;
+    case CHECK_ECHOES: /* each echo asks for itself */
+        break;
+    }
+}
+
+static void
+check_free(Plane *plane, Check *check)
+{
+    engine_cancel(plane->engine, &check->event);
+    g_ptr_array_remove(check->path->checks, check);
+    g_hash_table_remove(plane->checks, &check->token);
+    g_free(check);
+}
+
+static void release_path(Path *path);
+
+static void
+finish_check(Check *check, const char *error)
+{
+    Path *path = check->path;
+    Plane *plane = path->plane;
+    uint64_t token = check->token;
+    check_free(plane, check);
+    release_path(path);
+    plane->done(plane->data, token, error);
+}
+
+/* One echo of CHECK_ECHOES is sent. */
+static void
+send_echo(Check *check, nsec_t now)
+{
+    const PathState *state = &check->path->state;
+    check->n_sent++;
+    RandomStream *random = &check->path->plane->echo_random;
+    bool lost = !state->up || (state->loss > 0 && random_uniform(random) < state->loss);
+    nsec_t jitter = 0;
+    if (state->jitter > 0) {
+        double u = 2 * random_uniform(random) - 1;
+        jitter = (nsec_t)((1 - state->correlation) * u * (double)state->jitter +
+                          state->correlation * (double)check->last_jitter);
+        check->last_jitter = jitter;
+    }
+    nsec_t reply = now + MAX(echo_rtt(state) + jitter, 0);
+    if (!lost && reply <= check->began + check->spec.timeout) {
+        check->n_answered++;
+        check->last_reply = MAX(check->last_reply, reply);
+    }
+}
+
+static void
+end_echoes(Check *check, nsec_t now)
+{
+    bool alive = check->n_answered > 0;
+    if (!alive || !check->spec.repeat) {
+        finish_check(check, alive ? NULL : "no echo was answered");
+        return;
+    }
+    begin_check(check, MAX(now, check->began + check->spec.interval));
+}
+
+static void
+run_check(Engine *engine, Event *event)
+{
+    Check *check = (Check *)((char *)event - offsetof(Check, event));
+    nsec_t now = engine_now(engine);
+    if (check->mode == CHECK_DYING) {
+        finish_check(check, "no echo was answered");
+        return;
+    }
+    if (check->n_sent < check->spec.packets) {
+        send_echo(check, now);
+        if (check->n_sent < check->spec.packets) {
+            schedule(check, check->began + check->n_sent * spacing(check));
+            return;
+        }
+        bool all = check->n_answered == check->spec.packets;
+        nsec_t end = all ? check->last_reply : check->began + check->spec.timeout;
+        if (end > now) {
+            schedule(check, end);
+            return;
+        }
+    }
+    end_echoes(check, now);
+}
+
+/* ---- paths ---- */
+
+static Path *
+path_of(Plane *plane, const char *pod_port)
+{
+    Path *path = g_hash_table_lookup(plane->paths, pod_port);
+    if (path == NULL) {
+        path = g_new0(Path, 1);
+        path->plane = plane;
+        path->pod_port = g_strdup(pod_port);
+        path->ports = g_ptr_array_new();
+        path->checks = g_ptr_array_new();
+        g_hash_table_insert(plane->paths, path->pod_port, path);
+        path->state = follow(path);
+    }
+    return path;
+}
+
+static void
+release_path(Path *path)
+{
+    if (path->checks->len > 0 || path->changed != NULL) {
+        return;
+    }
+    Plane *plane = path->plane;
+    leave_ports(path);
+    g_ptr_array_remove(plane->dirty, path);
+    g_hash_table_remove(plane->paths, path->pod_port);
+    g_ptr_array_unref(path->ports);
+    g_ptr_array_unref(path->checks);
+    g_free(path->pod_port);
+    g_free(path);
+}
+
+static void
+mark(Plane *plane, Path *path)
+{
+    if (!path->dirty) {
+        path->dirty = true;
+        g_ptr_array_add(plane->dirty, path);
+    }
+}
+
+void
+echo_touch(Plane *plane, Port *port)
+{
+    for (guint i = 0; i < port->paths->len; i++) {
+        mark(plane, g_ptr_array_index(port->paths, i));
+    }
+}
+
+void
+echo_new_port(Plane *plane, Port *port)
+{
+    Path *path = g_hash_table_lookup(plane->paths, port->name);
+    if (path != NULL) {
+        mark(plane, path);
+    }
+}
+
+void
+echo_forget_port(Plane *plane, Port *port)
+{
+    echo_touch(plane, port);
+    while (port->paths->len > 0) {
+        Path *path = g_ptr_array_steal_index_fast(port->paths, port->paths->len - 1);
+        g_ptr_array_remove(path->ports, port);
+    }
+}
+
+void
+echo_touch_all(Plane *plane)
+{
+    GHashTableIter iter;
+    void *path;
+    g_hash_table_iter_init(&iter, plane->paths);
+    while (g_hash_table_iter_next(&iter, NULL, &path)) {
+        mark(plane, path);
+    }
+    echo_settle(plane);
+}
+
+static void
+look_again(Plane *plane, Path *path)
+{
+    PathState before = path->state;
+    path->state = follow(path);
+    nsec_t now = engine_now(plane->engine);
+    for (guint i = 0; i < path->checks->len; i++) {
+        adapt_check(g_ptr_array_index(path->checks, i), &before, now);
+    }
+    if (path->changed != NULL) {
+        path->changed(path->data, &path->state);
+    }
+}
+
+void
+echo_settle(Plane *plane)
+{
+    while (plane->dirty->len > 0) {
+        Path *path = g_ptr_array_steal_index(plane->dirty, 0);
+        path->dirty = false;
+        look_again(plane, path);
+    }
+}
+
+bool
+echo_check(Plane *plane, const DataPlaneOp *op, GError **error)
+{
+    if (op->pod_port == NULL || op->check.packets <= 0 || op->check.timeout <= 0) {
+        return error_set(error, VWIRE_ERROR_INVALID,
+                         "check: an interface, packets and a time-out are needed");
+    }
+    Check *check = g_new0(Check, 1);
+    check->path = path_of(plane, op->pod_port);
+    check->token = op->token;
+    check->spec = op->check;
+    event_init(&check->event, run_check, 1); /* after what changes the path at the same time */
+    g_ptr_array_add(check->path->checks, check);
+    g_hash_table_insert(plane->checks, &check->token, check);
+    begin_check(check, engine_now(plane->engine));
+    return true;
+}
+
+void
+echo_cancel(Plane *plane, uint64_t token)
+{
+    Check *check = g_hash_table_lookup(plane->checks, &token);
+    if (check != NULL) {
+        Path *path = check->path;
+        check_free(plane, check);
+        release_path(path);
+    }
+}
+
+PathState
+sim_dataplane_watch_path(DataPlane *base, const char *pod_port, PathChanged changed, void *data)
+{
+    Plane *plane = (Plane *)base;
+    Path *path = path_of(plane, pod_port);
+    PathState state = path->state;
+    path->changed = changed;
+    path->data = data;
+    release_path(path);
+    return state;
+}
+
+void
+echo_init(Plane *plane)
+{
+    plane->paths = g_hash_table_new(g_str_hash, g_str_equal);
+    plane->checks = g_hash_table_new(g_int64_hash, g_int64_equal);
+    plane->dirty = g_ptr_array_new();
+    random_stream_init(&plane->echo_random, plane->seed, plane->replication, "data plane",
+                       "echoes");
+    plane->hop = calibration_nsec(plane->calibration, PARAMETER_LATENCY_LOCAL);
+}
+
+void
+echo_free(Plane *plane)
+{
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, plane->checks);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Check *check = value;
+        engine_cancel(plane->engine, &check->event);
+        g_free(check);
+    }
+    g_hash_table_iter_init(&iter, plane->paths);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Path *path = value;
+        g_ptr_array_unref(path->ports);
+        g_ptr_array_unref(path->checks);
+        g_free(path->pod_port);
+        g_free(path);
+    }
+    g_hash_table_unref(plane->checks);
+    g_hash_table_unref(plane->paths);
+    g_ptr_array_unref(plane->dirty);
+}

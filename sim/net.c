@@ -1,0 +1,231 @@
+/* Links, retransmissions, nodes that are down. */
+#include "sim/net.h"
+
+#define RTO_DATA (200 * NSEC_PER_MSEC)
+#define RTO_SYN NSEC_PER_SEC
+#define RTO_MAX (120 * NSEC_PER_SEC)
+
+struct Net {
+    Engine *engine;
+    const Scenario *scenario;
+    GHashTable *nodes; /* name -> index + 1 */
+    GHashTable *links; /* both indices -> NetLink */
+    bool *down;        /* by node */
+    guint n_nodes;
+    void (*changed)(void *data);
+    void *data;
+};
+
+static void
+link_free(void *data)
+{
+    NetLink *link = data;
+    g_queue_clear(&link->held);
+    g_free(link);
+}
+
+Net *
+net_new(Engine *engine, const Scenario *scenario)
+{
+    Net *net = g_new0(Net, 1);
+    net->engine = engine;
+    net->scenario = scenario;
+    net->n_nodes = scenario->n_nodes;
+    net->down = g_new0(bool, scenario->n_nodes);
+    net->nodes = g_hash_table_new(g_str_hash, g_str_equal);
+    net->links = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, link_free);
+    for (guint i = 0; i < scenario->n_nodes; i++) {
+        g_hash_table_insert(net->nodes, scenario->nodes[i].name, GUINT_TO_POINTER(i + 1));
+    }
+    return net;
+}
+
+void
+net_free(Net *net)
+{
+    g_hash_table_unref(net->nodes);
+    g_hash_table_unref(net->links);
+    g_free(net->down);
+    g_free(net);
+}
+
+guint
+net_node(const Net *net, const char *name)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(net->nodes, name)) - 1;
+}
+
+bool
+net_node_is_up(const Net *net, guint node)
+{
+    return !net->down[node];
+}
+
+static void
+tell(const Net *net)
+{
+    if (net->changed != NULL) {
+        net->changed(net->data);
+    }
+}
+
+void
+net_set_node(Net *net, guint node, bool up)
+{
+    net->down[node] = !up;
+    tell(net);
+}
+
+void
+net_set_observer(Net *net, void (*changed)(void *data), void *data)
+{
+    net->changed = changed;
+    net->data = data;
+}
+
+/* ---- links ---- */
+
+static const ScenarioLink *
+declared(const Scenario *scenario, const char *a, const char *b)
+{
+    for (guint i = 0; i < scenario->n_links; i++) {
+        const ScenarioLink *link = &scenario->links[i];
+        bool forth = g_str_equal(link->node_a, a) && g_str_equal(link->node_b, b);
+        bool back = g_str_equal(link->node_a, b) && g_str_equal(link->node_b, a);
+        if (forth || back) {
+            return link;
+        }
+    }
+    return &scenario->default_link;
+}
+
+NetLink *
+net_between(Net *net, guint a, guint b)
+{
+    int64_t key = (int64_t)MIN(a, b) << 32 | MAX(a, b);
+    NetLink *link = g_hash_table_lookup(net->links, &key);
+    if (link == NULL) {
+        const Scenario *scenario = net->scenario;
+        const ScenarioLink *from =
+            declared(scenario, scenario->nodes[a].name, scenario->nodes[b].name);
+        link = g_new0(NetLink, 1);
+        link->latency = from->latency;
+        link->jitter = from->jitter;
+        link->loss = from->loss;
+        g_queue_init(&link->held);
+        g_hash_table_insert(net->links, g_memdup2(&key, sizeof key), link);
+    }
+    return link;
+}
+
+nsec_t
+net_latency(const NetLink *link, RandomStream *random)
+{
+    double u = random_uniform(random);
+    nsec_t latency = MAX(link->latency + (nsec_t)((2 * u - 1) * (double)link->jitter), 0);
+    const Impairment *extra = &link->impairment;
+    if (extra->latency > 0 || extra->jitter > 0) {
+        double v = extra->jitter > 0 ? 2 * random_uniform(random) - 1 : 0;
+        latency += MAX(extra->latency + (nsec_t)(v * (double)extra->jitter), 0);
+    }
+    return latency;
+}
+
+/* ---- packets ---- */
+
+nsec_t
+net_next_retransmission(nsec_t sent, nsec_t now, bool syn)
+{
+    nsec_t rto = syn ? RTO_SYN : RTO_DATA;
+    nsec_t at = sent + rto;
+    while (at < now) {
+        rto = MIN(2 * rto, RTO_MAX);
+        at += rto;
+    }
+    return at;
+}
+
+/* What losses cost: each lost attempt waits for its retransmission. */
+static nsec_t
+wait_for_losses(const NetLink *link, bool syn, RandomStream *random)
+{
+    double loss = 1 - (1 - link->loss) * (1 - link->impairment.loss);
+    nsec_t rto = syn ? RTO_SYN : RTO_DATA;
+    nsec_t wait = 0;
+    while (loss > 0 && wait < NET_DATA_LIMIT && random_uniform(random) < loss) {
+        wait += rto;
+        rto = MIN(2 * rto, RTO_MAX);
+    }
+    return wait;
+}
+
+static void
+hold(Net *net, NetPacket *packet, NetLink *link)
+{
+    packet->held = true;
+    packet->link = link;
+    g_queue_push_tail(&link->held, packet);
+    packet->place = link->held.tail;
+    engine_reschedule(net->engine, packet->event,
+                      packet->sent + (packet->syn ? NET_SYN_LIMIT : NET_DATA_LIMIT));
+}
+
+void
+net_send(Net *net, NetPacket *packet, NetLink *link, int factor, nsec_t delay, RandomStream *random)
+{
+    nsec_t latency = factor * net_latency(link, random);
+    packet->sent = engine_now(net->engine) + delay;
+    if (link->impairment.cut) {
+        hold(net, packet, link);
+        return;
+    }
+    engine_reschedule(net->engine, packet->event,
+                      packet->sent + latency + wait_for_losses(link, packet->syn, random));
+}
+
+void
+net_drop(NetPacket *packet)
+{
+    if (packet->held) {
+        g_queue_delete_link(&packet->link->held, packet->place);
+        packet->held = false;
+    }
+}
+
+static void
+release(Net *net, NetLink *link)
+{
+    nsec_t now = engine_now(net->engine);
+    NetPacket *packet;
+    while ((packet = g_queue_pop_head(&link->held)) != NULL) {
+        packet->held = false;
+        nsec_t at = net_next_retransmission(packet->sent, now, packet->syn);
+        engine_reschedule(net->engine, packet->event,
+                          at + link->latency + link->impairment.latency);
+    }
+}
+
+static void
+impair(Net *net, guint a, guint b, const Impairment *impairment)
+{
+    NetLink *link = net_between(net, a, b);
+    bool was_cut = link->impairment.cut;
+    link->impairment = *impairment;
+    if (was_cut && !impairment->cut) {
+        release(net, link);
+    }
+}
+
+void
+net_impair(Net *net, guint a, guint b, const Impairment *impairment)
+{
+    for (guint i = 0; b == G_MAXUINT && i < net->n_nodes; i++) {
+        if (i != a) {
+            impair(net, a, i, impairment);
+        }
+    }
+    if (b != G_MAXUINT) {
+        impair(net, a, b, impairment);
+    }
+    tell(net);
+}
