@@ -544,3 +544,42 @@ walk_format(const GArray *hops)
     }
     return g_string_free(text, false);
 }
+
+/* Controllers add one generated part of five characters, a Deployment two (its ReplicaSet's). */
+static bool
+is_generated(const char *text, int n_parts)
+{
+    for (int i = 0; i < n_parts; i++) {
+        if (strlen(text) < 5 || memchr(text, '-', 5) != NULL ||
+            text[5] != (i + 1 < n_parts ? '-' : '\0')) {
+            return false;
+        }
+        text += 6;
+    }
+    return true;
+}
+
+bool
+object_owns_pod(const Object *object, const char *pod_key)
+{
+    g_autofree char *own = g_strdup_printf("%s/%s", object->ns, object->name);
+    if (object->kind == OBJECT_POD) {
+        return g_str_equal(own, pod_key);
+    }
+    size_t length = strlen(own);
+    if (!g_str_has_prefix(pod_key, own) || pod_key[length] != '-') {
+        return false;
+    }
+    const char *rest = pod_key + length + 1;
+    switch ((int)object->kind) {
+    case OBJECT_DEPLOYMENT:
+        return is_generated(rest, 2);
+    case OBJECT_REPLICA_SET:
+    case OBJECT_DAEMON_SET:
+        return is_generated(rest, 1);
+    case OBJECT_STATEFUL_SET:
+        return *rest != '\0' && strspn(rest, "0123456789") == strlen(rest);
+    default:
+        return false;
+    }
+}

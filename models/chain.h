@@ -57,6 +57,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Chains, chains_free)
  * (they depend on the nodes).  Frees its strings. */
 GPtrArray *object_pod_keys(const Object *object);
 
+/* Whether a Pod "namespace/name" is one of an object's: the Pod itself, or by the name that its
+ * controllers give. */
+bool object_owns_pod(const Object *object, const char *pod_key);
+
 /* Compares a walk (from dataplane walk) with the chain: NULL when every endpoint was met in the
  * declared order and the last ends it, otherwise what is wrong.  Free with g_free. */
 char *chain_check_walk(const Chain *chain, const GArray *hops);

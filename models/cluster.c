@@ -2,6 +2,7 @@
 #include "models/cluster.h"
 
 #include "models/app.h"
+#include "models/chaos.h"
 #include "models/k8s/api.h"
 #include "models/k8s/controllers.h"
 #include "models/k8s/kubectl.h"
@@ -16,10 +17,9 @@
 #include "models/nsm/webhook.h"
 #include "models/spire/spire.h"
 
-#include <string.h>
-
 struct Cluster {
     const Scenario *scenario;
+    const Chains *chains;
     uint64_t seed;
     uint32_t replication;
     Node *nodes;
@@ -30,41 +30,6 @@ struct Cluster {
     GHashTable *node_index;    /* name -> Node */
     GHashTable *node_ips;      /* IP -> name */
 };
-
-/* Order matters: the first whose text is part of the image's base name. */
-static const struct {
-    const char *text;
-    Component component;
-} images[] = {
-    {"cmd-nsmgr-proxy", COMPONENT_APP},
-    {"cmd-nsmgr", COMPONENT_NSMGR},
-    {"cmd-registry-proxy", COMPONENT_APP},
-    {"cmd-registry", COMPONENT_REGISTRY},
-    {"cmd-forwarder", COMPONENT_FORWARDER},
-    {"cmd-admission-webhook", COMPONENT_WEBHOOK},
-    {"cmd-nsc-init", COMPONENT_NSC_INIT},
-    {"cmd-nsc", COMPONENT_NSC},
-    {"cmd-nse-firewall", COMPONENT_FIREWALL},
-    {"cmd-nse-", COMPONENT_NSE},
-    {"spire-server", COMPONENT_SPIRE_SERVER},
-    {"k8s-workload-registrar", COMPONENT_SPIRE_REGISTRAR},
-    {"spire-controller-manager", COMPONENT_SPIRE_REGISTRAR},
-    {"spire-agent", COMPONENT_SPIRE_AGENT},
-    {"wait-for-it", COMPONENT_WAIT_FOR_IT},
-};
-
-Component
-component_of_image(const char *image)
-{
-    const char *slash = strrchr(image, '/');
-    const char *base = slash != NULL ? slash + 1 : image;
-    for (guint i = 0; i < G_N_ELEMENTS(images); i++) {
-        if (g_str_has_prefix(base, images[i].text)) {
-            return images[i].component;
-        }
-    }
-    return COMPONENT_APP;
-}
 
 /* cmd-nse-icmp-responder: NSM_REGISTER_SERVICE (true by default) registers the services of
  * NSM_SERVICE_NAMES with NSM_PAYLOAD (FACTS 2.7). */
@@ -251,6 +216,11 @@ cluster_system(Cluster *cluster)
         g_ptr_array_add(machines,
                         kubectl_new(info, manifest->objects, manifest->start_time, manifest->path));
     }
+    if (cluster->scenario->n_faults > 0) {
+        ProcessInfo *info =
+            info_new(cluster, COMPONENT_CHAOS, "chaos", cluster_control_plane_node(cluster));
+        g_ptr_array_add(machines, chaos_new(info, cluster->scenario, cluster->chains));
+    }
     return machines;
 }
 
@@ -275,6 +245,12 @@ add_nodes(Cluster *cluster)
         g_hash_table_insert(cluster->node_ips, (char *)node->ip, (char *)node->name);
     }
     cluster->node_list = (Nodes){cluster->nodes, scenario->n_nodes};
+}
+
+void
+cluster_set_chains(Cluster *cluster, const Chains *chains)
+{
+    cluster->chains = chains;
 }
 
 Cluster *

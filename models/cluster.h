@@ -5,6 +5,7 @@
  * messages and timers, the cluster owns who they are. */
 #pragma once
 
+#include "models/chain.h"
 #include "models/machine.h"
 #include "models/scenario.h"
 
@@ -13,6 +14,9 @@ typedef struct Cluster Cluster;
 /* `scenario` is borrowed. */
 Cluster *cluster_new(const Scenario *scenario, uint64_t seed, uint32_t replication);
 void cluster_free(Cluster *cluster);
+
+/* The chains that faults may speak of; borrowed.  Before cluster_system. */
+void cluster_set_chains(Cluster *cluster, const Chains *chains);
 
 /* The processes outside Pods: API server, controllers, scheduler, kube-proxy, one kubelet for each
  * node, one kubectl for each entry of spec.manifests.  Each call makes them anew. */
@@ -25,10 +29,6 @@ Machine *cluster_spawn(Cluster *cluster, const RuntimeOp *op, uint32_t incarnati
 Machine *cluster_kubelet(Cluster *cluster, const char *node, uint32_t incarnation);
 
 void cluster_release(Machine *machine);
-
-/* What an image runs: by the last component of its name ("cmd-nsmgr:v1.4.0" -> nsmgr); anything
- * unknown is an application that only runs. */
-Component component_of_image(const char *image);
 
 /* "nsmgr" for kubelets and others: the node a process runs on by default. */
 const char *cluster_control_plane_node(const Cluster *cluster);

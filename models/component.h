@@ -33,3 +33,7 @@ typedef enum Component {
 
 /* "nsmgr"; for traces, metrics and the calibration's section names. */
 const char *component_name(Component component);
+
+/* What an image runs: by the last component of its name ("cmd-nsmgr:v1.4.0" -> nsmgr); anything
+ * unknown is an application that only runs. */
+Component component_of_image(const char *image);

@@ -83,6 +83,14 @@ note(const Script *script, const Input *input)
         g_string_append_printf(story, "%g %s exited %d/%u code %d\n", at, name, (int)input->pod_uid,
                                input->container, input->exit_code);
         return;
+    case INPUT_FOUND:
+        g_string_append_printf(story, "%g %s found %d/%u\n", at, name, (int)input->pod_uid,
+                               input->container);
+        return;
+    case INPUT_INJECTED:
+        g_string_append_printf(story, "%g %s injected %d %s\n", at, name, (int)input->tag,
+                               input->error != NULL ? input->error : "done");
+        return;
     case INPUT_STOP:
         g_string_append_printf(story, "%g %s stop\n", at, name);
         return;
@@ -428,11 +436,11 @@ asks_nobody(Script *script, const Input *input, Actions *actions)
 START_TEST(a_call_to_nobody_is_refused)
 {
     start("client", asks_nobody);
-    run_until(100);
+    run_until(200);
     check_story("1 client failure 1 connection refused\n"
                 "1 client failure 2 connection refused\n"
-                "1 client failure 3 connection refused\n"
-                "1 client failure 4 connection refused\n");
+                "1 client failure 4 connection refused\n"
+                "127 client failure 3 dial timeout\n"); /* TCP gives up; nothing refuses it */
 }
 END_TEST
 
