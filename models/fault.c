@@ -7,8 +7,6 @@
  * payload, which are the manifests' too. */
 #include "models/fault.h"
 
-#include <string.h>
-
 static const struct {
     const char *kind;
     const char *name;
@@ -102,48 +100,56 @@ static const struct {
 
 enum { MAX_VICTIMS = 4 };
 
-static const struct {
-    const char *name;
-    Victim victims[MAX_VICTIMS];
-} presets[] = {
-    /* The README replaces the endpoint's Deployment. */
-    {"local-nse-death", {VICTIM_ENDPOINT}},
-    {"remote-nse-death", {VICTIM_ENDPOINT}},
-    {"remote-nse-death-ip", {VICTIM_ENDPOINT}},
-    /* kubectl delete pod of the manager on the client's, or the endpoint's, node */
-    {"local-nsmgr-restart", {VICTIM_LOCAL_NSMGR}},
-    {"remote-nsmgr-restart", {VICTIM_REMOTE_NSMGR}},
-    {"remote-nsmgr-restart-ip", {VICTIM_REMOTE_NSMGR}},
-    /* kubectl delete pod of the forwarder there */
-    {"local-forwarder-death", {VICTIM_LOCAL_FORWARDER}},
-    {"remote-forwarder-death", {VICTIM_REMOTE_FORWARDER}},
-    {"remote-forwarder-death-ip", {VICTIM_REMOTE_FORWARDER}},
-    {"local-forwarder-remote-forwarder", {VICTIM_LOCAL_FORWARDER, VICTIM_REMOTE_FORWARDER}},
-    /* kubectl delete pod of the registry, and of others at the same time */
-    {"registry-restart", {VICTIM_REGISTRY}},
-    {"registry-local-endpoint", {VICTIM_REGISTRY, VICTIM_ENDPOINT}},
-    {"registry-remote-forwarder", {VICTIM_REGISTRY, VICTIM_REMOTE_FORWARDER}},
-    {"registry-remote-nsmgr", {VICTIM_REGISTRY, VICTIM_REMOTE_NSMGR}},
-    /* the testbed's "NSMgr with NSE" and "NSMgr with forwarder" */
-    {"local-nsmgr-local-nse-memif", {VICTIM_LOCAL_NSMGR, VICTIM_ENDPOINT}},
-    {"local-nsmgr-local-forwarder-memif", {VICTIM_LOCAL_NSMGR, VICTIM_LOCAL_FORWARDER}},
-    {"local-nsmgr-remote-nsmgr", {VICTIM_LOCAL_NSMGR, VICTIM_REMOTE_NSMGR}},
-    {"remote-nsmgr-remote-endpoint", {VICTIM_REMOTE_NSMGR, VICTIM_ENDPOINT}},
-    /* The READMEs delete the webhook's configuration and the namespace nsm-system and apply both
-     * again: every Pod of NSM on every node dies, in both cases. */
-    {"local-nsm-system-restart", {VICTIM_REGISTRY, VICTIM_WEBHOOK, VICTIM_NSMGR, VICTIM_FORWARDER}},
-    {"remote-nsm-system-restart",
-     {VICTIM_REGISTRY, VICTIM_WEBHOOK, VICTIM_NSMGR, VICTIM_FORWARDER}},
-    {"remote-nsm-system-restart-memif-ip",
-     {VICTIM_REGISTRY, VICTIM_WEBHOOK, VICTIM_NSMGR, VICTIM_FORWARDER}},
-    /* ip link set nsm-1 down in the client; nothing sets it up again but healing, which makes it
-     * anew.  Here the wire itself is cut, for a while. */
-    {"dataplane-interrupt", {VICTIM_WIRE}},
-    /* kubectl delete pod; with both the README waits for the server before it deletes the agents,
-     * here they go at once */
-    {"spire-server-restart", {VICTIM_SPIRE_SERVER}},
-    {"spire-agent-restart", {VICTIM_SPIRE_AGENT}},
-    {"spire-server-agent-restart", {VICTIM_SPIRE_SERVER, VICTIM_SPIRE_AGENT}},
+#define SYSTEM VICTIM_REGISTRY, VICTIM_WEBHOOK, VICTIM_NSMGR, VICTIM_FORWARDER
+
+#define PRESETS(X)                                                                                 \
+    /* The README replaces the endpoint's Deployment. */                                           \
+    X("local-nse-death", VICTIM_ENDPOINT)                                                          \
+    X("remote-nse-death", VICTIM_ENDPOINT)                                                         \
+    X("remote-nse-death-ip", VICTIM_ENDPOINT)                                                      \
+    /* kubectl delete pod of the manager on the client's, or the endpoint's, node */               \
+    X("local-nsmgr-restart", VICTIM_LOCAL_NSMGR)                                                   \
+    X("remote-nsmgr-restart", VICTIM_REMOTE_NSMGR)                                                 \
+    X("remote-nsmgr-restart-ip", VICTIM_REMOTE_NSMGR)                                              \
+    /* kubectl delete pod of the forwarder there */                                                \
+    X("local-forwarder-death", VICTIM_LOCAL_FORWARDER)                                             \
+    X("remote-forwarder-death", VICTIM_REMOTE_FORWARDER)                                           \
+    X("remote-forwarder-death-ip", VICTIM_REMOTE_FORWARDER)                                        \
+    X("local-forwarder-remote-forwarder", VICTIM_LOCAL_FORWARDER, VICTIM_REMOTE_FORWARDER)         \
+    /* kubectl delete pod of the registry, and of others at the same time */                       \
+    X("registry-restart", VICTIM_REGISTRY)                                                         \
+    X("registry-local-endpoint", VICTIM_REGISTRY, VICTIM_ENDPOINT)                                 \
+    X("registry-remote-forwarder", VICTIM_REGISTRY, VICTIM_REMOTE_FORWARDER)                       \
+    X("registry-remote-nsmgr", VICTIM_REGISTRY, VICTIM_REMOTE_NSMGR)                               \
+    /* the testbed's "NSMgr with NSE" and "NSMgr with forwarder" */                                \
+    X("local-nsmgr-local-nse-memif", VICTIM_LOCAL_NSMGR, VICTIM_ENDPOINT)                          \
+    X("local-nsmgr-local-forwarder-memif", VICTIM_LOCAL_NSMGR, VICTIM_LOCAL_FORWARDER)             \
+    X("local-nsmgr-remote-nsmgr", VICTIM_LOCAL_NSMGR, VICTIM_REMOTE_NSMGR)                         \
+    X("remote-nsmgr-remote-endpoint", VICTIM_REMOTE_NSMGR, VICTIM_ENDPOINT)                        \
+    /* The READMEs delete the webhook's configuration and the namespace nsm-system and apply both  \
+     * again: every Pod of NSM on every node dies, in both cases. */                               \
+    X("local-nsm-system-restart", SYSTEM)                                                          \
+    X("remote-nsm-system-restart", SYSTEM)                                                         \
+    X("remote-nsm-system-restart-memif-ip", SYSTEM)                                                \
+    /* ip link set nsm-1 down in the client; nothing sets it up again but healing, which makes it  \
+     * anew.  Here the wire itself is cut, for a while. */                                         \
+    X("dataplane-interrupt", VICTIM_WIRE)                                                          \
+    /* kubectl delete pod; with both the README waits for the server before it deletes the agents, \
+     * here they go at once */                                                                     \
+    X("spire-server-restart", VICTIM_SPIRE_SERVER)                                                 \
+    X("spire-agent-restart", VICTIM_SPIRE_AGENT)                                                   \
+    X("spire-server-agent-restart", VICTIM_SPIRE_SERVER, VICTIM_SPIRE_AGENT)
+
+static const char *const preset_names[] = {
+#define X(name, ...) name,
+    PRESETS(X)
+#undef X
+        NULL};
+
+static const Victim preset_victims[][MAX_VICTIMS] = {
+#define X(name, ...) {__VA_ARGS__},
+    PRESETS(X)
+#undef X
 };
 
 #define INTERRUPTION (30 * NSEC_PER_SEC) /* of dataplane-interrupt, unless a duration is given */
@@ -166,15 +172,7 @@ static const struct {
 const char *const *
 fault_preset_names(void)
 {
-    static const char *names[G_N_ELEMENTS(presets) + 1];
-    static gsize done = 0; /* filled once, then constant */
-    if (g_once_init_enter(&done)) {
-        for (guint i = 0; i < G_N_ELEMENTS(presets); i++) {
-            names[i] = presets[i].name;
-        }
-        g_once_init_leave(&done, 1);
-    }
-    return names;
+    return preset_names;
 }
 
 const char *
@@ -206,16 +204,17 @@ bool
 fault_preset_expand(const char *preset, Fault *fault)
 {
     guint found = 0;
-    while (found < G_N_ELEMENTS(presets) && !g_str_equal(presets[found].name, preset)) {
+    while (preset_names[found] != NULL && !g_str_equal(preset_names[found], preset)) {
         found++;
     }
-    if (found == G_N_ELEMENTS(presets)) {
+    if (preset_names[found] == NULL) {
         return false;
     }
+    const Victim *list = preset_victims[found];
     g_assert(fault->n_parts == 0);
     fault->parts = g_new0(FaultPart, MAX_VICTIMS);
-    for (guint i = 0; i < MAX_VICTIMS && presets[found].victims[i] != VICTIM_NONE; i++) {
-        fill_part(presets[found].victims[i], &fault->parts[fault->n_parts++]);
+    for (guint i = 0; i < MAX_VICTIMS && list[i] != VICTIM_NONE; i++) {
+        fill_part(list[i], &fault->parts[fault->n_parts++]);
     }
     if (fault->parts[0].action == FAULT_PARTITION) {
         fault->duration = INTERRUPTION;
