@@ -662,19 +662,27 @@ window_of(const Fault *fault, nsec_t end)
     return (Window){fault->start_time, length, fault->every};
 }
 
-/* Steps through both in turn until one has ended.  What has no length overlaps nothing. */
+static bool
+covers(const Window *window, nsec_t time)
+{
+    return time >= window->start && time - window->start < window->length;
+}
+
+/* Steps through both in turn until one has ended, or has gone on for longer than anyone needs.
+ * What has no length overlaps nothing. */
 static bool
 windows_overlap(Window a, Window b, nsec_t end)
 {
-    while (a.length > 0 && b.length > 0 && a.start < end && b.start < end) {
-        if (a.start < b.start + b.length && b.start < a.start + a.length) {
+    enum { MAX_STEPS = 100000 };
+    for (guint i = 0; i < MAX_STEPS && a.start < end && b.start < end; i++) {
+        if (b.length > 0 && a.length > 0 && (covers(&a, b.start) || covers(&b, a.start))) {
             return true;
         }
         Window *first = a.start < b.start ? &a : &b;
-        if (first->every == 0) {
+        const Window *other = first == &a ? &b : &a;
+        if (first->every == 0 || first->every > end - first->start) {
             return false;
         }
-        Window *other = first == &a ? &b : &a; /* skips what is over before the other begins */
         nsec_t behind = MAX(other->start - first->start - first->length, 0);
         first->start += first->every * MAX(behind / first->every, 1);
     }

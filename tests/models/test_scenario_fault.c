@@ -380,7 +380,7 @@ START_TEST(bad_values_are_refused)
          "takes bytes"},
         {STRESS ", stressors: {memory: {workers: 1, size: 1q}}", VWIRE_ERROR_PARSE, "size:"},
         {STRESS ", stressors: {memory: {workers: 1, size: 0}}", VWIRE_ERROR_INVALID, "more than 0"},
-        {NODE ", action: node-taint, selector: {}, taint: {key: k, effect: NoExec}",
+        {NODE ", action: node-taint, selector: {}, taint: {key: k, effect: NoExecut}",
          VWIRE_ERROR_INVALID, "did you mean \"NoExecute\"?"},
     };
     expect_all(CASES, G_N_ELEMENTS(CASES));
