@@ -620,8 +620,8 @@ edit_distance(const char *a, const char *b)
     return row[n];
 }
 
-static const char *
-nearest(const char *key, const char *const *allowed)
+const char *
+tree_nearest(const char *key, const char *const *allowed)
 {
     enum { LONGEST = 100 };
     const char *best = NULL;
@@ -651,7 +651,7 @@ tree_check_keys(const TreeNode *mapping, const char *const *allowed, const char 
             continue;
         }
         const TreeMark *mark = &tree_item(mapping, i)->key_mark;
-        const char *near = nearest(key, allowed);
+        const char *near = tree_nearest(key, allowed);
         if (near != NULL) {
             return tree_error_mark(error, mark, VWIRE_ERROR_PARSE,
                                    "unknown field \"%s\" in %s; did you mean \"%s\"?", key, what,

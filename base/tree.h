@@ -125,3 +125,6 @@ bool tree_expect(const TreeNode *node, TreeKind kind, const char *what, GError *
  * "did you mean" where one is near. */
 bool tree_check_keys(const TreeNode *mapping, const char *const *allowed, const char *what,
                      GError **error);
+
+/* The word of the NULL-terminated list that `word` may be a slip of; NULL: none is near. */
+const char *tree_nearest(const char *word, const char *const *allowed);

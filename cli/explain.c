@@ -206,7 +206,104 @@ explain_chains(const Chains *chains)
     return items;
 }
 
+/* ---- faults ---- */
+
+static void
+add_time(GString *text, const char *before, nsec_t time)
+{
+    if (time > 0) {
+        g_autofree char *duration = nsec_format(time);
+        g_string_append_printf(text, "%s%s", before, duration);
+    }
+}
+
+static char *
+fault_when(const Fault *fault)
+{
+    g_autofree char *start = nsec_format(fault->start_time);
+    GString *text = g_string_new(start);
+    add_time(text, ", then every ", fault->every);
+    add_time(text, ", then at random, on average every ", fault->mean_time_between);
+    add_time(text, ", for ", fault->duration);
+    return g_string_free(text, FALSE);
+}
+
+static void
+add_list(GString *text, const char *what, char **list)
+{
+    g_autofree char *names = list != NULL ? g_strjoinv(", ", list) : NULL;
+    if (names != NULL) {
+        g_string_append_printf(text, "%s%s %s", text->len > 0 ? "; " : "", what, names);
+    }
+}
+
+static char *
+fault_whom(const FaultPart *part)
+{
+    static const char *const PLACES[] = {"", " on the client's node", " on the endpoint's node"};
+    static const char *const MODES[] = {"one of ", "", "some of ", "a share of ", "a share of "};
+    const FaultSelector *selector = &part->selector;
+    g_autoptr(GString) text = g_string_new(NULL);
+    if (selector->component != N_COMPONENTS) {
+        g_string_append_printf(text, "%s%s", component_name(selector->component),
+                               PLACES[selector->place]);
+    }
+    g_string_append(text, selector->endpoint ? "the chain's last endpoint" : "");
+    g_string_append(text, selector->client ? "the chain's client" : "");
+    add_list(text, "Pods in", selector->namespaces);
+    add_list(text, "Pods of", selector->pods);
+    if (selector->labels.n > 0) {
+        g_autofree char *labels = labels_format(&selector->labels);
+        char *list[] = {labels, NULL};
+        add_list(text, "Pods with", list);
+    }
+    add_list(text, "nodes", selector->nodes);
+    char *device[] = {part->device, NULL};
+    add_list(text, "interface", part->device != NULL ? device : NULL);
+    add_list(text, "links to", part->target_nodes);
+    return g_strdup_printf("%s%s", MODES[part->mode], text->len > 0 ? text->str : "all");
+}
+
+static cJSON *
+explain_faults(const Scenario *scenario)
+{
+    cJSON *items = cJSON_CreateArray();
+    for (guint i = 0; i < scenario->n_faults; i++) {
+        const Fault *fault = &scenario->faults[i];
+        g_autofree char *when = fault_when(fault);
+        for (guint k = 0; k < fault->n_parts; k++) {
+            cJSON *item = cJSON_CreateObject();
+            g_autofree char *whom = fault_whom(&fault->parts[k]);
+            cJSON_AddStringToObject(item, "fault", fault->name);
+            cJSON_AddStringToObject(item, "when", when);
+            cJSON_AddStringToObject(item, "what", fault_action_name(fault->parts[k].action));
+            cJSON_AddStringToObject(item, "whom", whom);
+            cJSON_AddItemToArray(items, item);
+        }
+    }
+    return items;
+}
+
 /* ---- printing ---- */
+
+static void
+print_faults(const cJSON *faults)
+{
+    if (cJSON_GetArraySize(faults) == 0) {
+        return;
+    }
+    printf("\nFaults: when, what, whom\n");
+    Table *table = table_new("FAULT|WHEN|WHAT|WHOM");
+    const cJSON *fault = NULL;
+    cJSON_ArrayForEach(fault, faults)
+    {
+        table_add(table, "%s|%s|%s|%s", cJSON_GetStringValue(cJSON_GetObjectItem(fault, "fault")),
+                  cJSON_GetStringValue(cJSON_GetObjectItem(fault, "when")),
+                  cJSON_GetStringValue(cJSON_GetObjectItem(fault, "what")),
+                  cJSON_GetStringValue(cJSON_GetObjectItem(fault, "whom")));
+    }
+    table_print(table);
+}
 
 static const char *
 text_of(const cJSON *object, const char *name)
@@ -287,11 +384,13 @@ verb_explain(const Verb *verb, int argc, char **argv)
         code = EXIT_PASS;
         g_autoptr(Chains) chains = chains_find(scenario);
         cJSON *pods = explain_pods(scenario, chains), *items = explain_chains(chains);
+        cJSON *faults = explain_faults(scenario);
         if (common.json) {
             cJSON *all = cJSON_CreateObject();
             cJSON_AddStringToObject(all, "schema", "vwire/explain/v1");
             cJSON_AddItemToObject(all, "pods", pods);
             cJSON_AddItemToObject(all, "chains", items);
+            cJSON_AddItemToObject(all, "faults", faults);
             char *text = cJSON_Print(all);
             puts(text);
             cJSON_free(text);
@@ -299,8 +398,10 @@ verb_explain(const Verb *verb, int argc, char **argv)
         } else {
             print_pods(pods);
             print_chains(items);
+            print_faults(faults);
             cJSON_Delete(pods);
             cJSON_Delete(items);
+            cJSON_Delete(faults);
         }
     }
     options_clear(&common);

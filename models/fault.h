@@ -106,12 +106,17 @@ typedef struct Fault {
     TreeMark mark;
 } Fault;
 
+void fault_part_clear(FaultPart *part);
 void fault_clear(Fault *fault);
 
-/* Presets: the names, NULL-terminated, and the parts of one (an array to be cleared by
- * fault_clear through the Fault that takes it).  False when there is no such preset. */
+/* Presets: the names, NULL-terminated; and the parts of one, added to a fault that has none, with
+ * the duration that the preset needs.  False when there is no such preset.  Deletions have the
+ * grace -1, as `kubectl delete pod` has. */
 const char *const *fault_preset_names(void);
 bool fault_preset_expand(const char *preset, Fault *fault);
+
+/* Why a directory of NSM's suite is no preset here; NULL: it is one, or NSM has none either. */
+const char *fault_preset_refusal(const char *preset);
 
 /* ---- what only a world can do ---- */
 

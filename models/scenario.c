@@ -221,22 +221,14 @@ read_metadata(const TreeNode *root, Scenario *out, GError **error)
                                 error);
 }
 
-static bool
-is_empty(const TreeNode *node)
-{
-    return tree_is_null(node) ||
-           (node->kind == TREE_SCALAR ? *node->text == '\0' : tree_size(node) == 0);
-}
-
 /* Keys of the format that later versions will read. */
 static bool
 check_unsupported(const TreeNode *spec, GError **error)
 {
-    static const char *const KEYS[] = {"warmupPeriod", "traffic",   "faults",
-                                       "sweep",        "emulation", NULL};
+    static const char *const KEYS[] = {"warmupPeriod", "sweep", "emulation", NULL};
     for (guint i = 0; KEYS[i] != NULL; i++) {
         const TreeNode *node = tree_get(spec, KEYS[i]);
-        if (!is_empty(node)) {
+        if (!scenario_is_empty(node)) {
             return tree_error_mark(error, &node->key_mark, VWIRE_ERROR_UNSUPPORTED,
                                    "spec.%s is not supported by this version", KEYS[i]);
         }
@@ -258,12 +250,23 @@ read_duration(const TreeNode *spec, Scenario *out, GError **error)
     return true;
 }
 
+/* What speaks of Pods and chains, once they are known. */
+static bool
+read_events(const TreeNode *spec, Scenario *scenario, GError **error)
+{
+    g_autoptr(Chains) chains = chains_find(scenario);
+    return scenario_faults_read(tree_get(spec, "faults"), chains, scenario, error) &&
+           scenario_traffic_read(tree_get(spec, "traffic"), chains, scenario, error) &&
+           scenario_thresholds_check(tree_get(spec, "thresholds"), chains, scenario, error);
+}
+
 static bool
 read_spec(Loader *loader, const TreeNode *spec, GError **error)
 {
-    static const char *const KEYS[] = {
-        "duration", "warmupPeriod", "calibration", "cluster",    "manifests", "traffic",   "faults",
-        "sweep",    "replications", "thresholds",  "references", "outputs",   "emulation", NULL};
+    static const char *const KEYS[] = {"duration",     "warmupPeriod", "calibration", "cluster",
+                                       "manifests",    "traffic",      "faults",      "sweep",
+                                       "replications", "thresholds",   "references",  "outputs",
+                                       "emulation",    "fastForward",  "fingerprint", NULL};
     Scenario *scenario = loader->scenario;
     if (!tree_expect(spec, TREE_MAPPING, "spec", error) ||
         !tree_check_keys(spec, KEYS, "spec", error) || !check_unsupported(spec, error) ||
@@ -278,7 +281,10 @@ read_spec(Loader *loader, const TreeNode *spec, GError **error)
            scenario_references_read(tree_get(spec, "references"), scenario, error) &&
            scenario_outputs_read(tree_get(spec, "outputs"), scenario, error) &&
            read_calibration(loader, spec, error) &&
-           read_manifests(loader, tree_get(spec, "manifests"), error);
+           scenario_fast_forward_read(tree_get(spec, "fastForward"), scenario, error) &&
+           scenario_fingerprint_read(tree_get(spec, "fingerprint"), scenario, error) &&
+           read_manifests(loader, tree_get(spec, "manifests"), error) &&
+           read_events(spec, scenario, error);
 }
 
 static bool
@@ -332,6 +338,8 @@ scenario_free(Scenario *scenario)
     g_free(scenario->manifests);
     scenario_cluster_clear(scenario);
     scenario_outcome_clear(scenario);
+    scenario_faults_clear(scenario);
+    scenario_traffic_clear(scenario);
     g_clear_pointer(&scenario->calibration, calibration_free);
     labels_clear(&scenario->labels);
     g_ptr_array_unref(scenario->warnings);

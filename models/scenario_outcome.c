@@ -2,6 +2,7 @@
  * outputs. */
 #include "models/document.h"
 #include "models/metric.h"
+#include "models/metric_names.h"
 #include "models/scenario_parts.h"
 
 #include <math.h>
@@ -118,6 +119,35 @@ add_threshold(GArray *thresholds, const char *metric, const TreeNode *node, GErr
     return true;
 }
 
+/* Refuses names that no run gives. */
+static bool
+check_metric_name(const MetricKey *key, const TreeNode *node, GError **error)
+{
+    const MetricName *known = metric_name_find(key->name);
+    if (known == NULL) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        for (const MetricName *metric = metric_names; metric->name != NULL; metric++) {
+            g_ptr_array_add(names, (char *)metric->name);
+        }
+        g_ptr_array_add(names, NULL);
+        const char *near = tree_nearest(key->name, (const char *const *)names->pdata);
+        return tree_error_mark(error, &node->key_mark, VWIRE_ERROR_INVALID,
+                               "no run gives the metric %s%s%s%s", key->name,
+                               near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+                               near != NULL ? "\"?" : "");
+    }
+    for (guint i = 0; i < key->labels->len; i++) {
+        const char *label = g_array_index(key->labels, MetricLabel, i).name;
+        if (!metric_name_has_label(known, label)) {
+            g_autofree char *list = g_strjoinv(", ", (char **)known->labels);
+            return tree_error_mark(error, &node->key_mark, VWIRE_ERROR_INVALID,
+                                   "%s has no label \"%s\"; expected %s", key->name, label,
+                                   *list != '\0' ? list : "none");
+        }
+    }
+    return true;
+}
+
 /* All thresholds of one metric: a string or a list of them. */
 static bool
 read_metric(GArray *thresholds, const char *metric, const TreeNode *node, GError **error)
@@ -126,6 +156,9 @@ read_metric(GArray *thresholds, const char *metric, const TreeNode *node, GError
     g_autoptr(MetricKey) key = metric_key_parse(metric, &cause);
     if (key == NULL) {
         return tree_error_mark(error, &node->key_mark, VWIRE_ERROR_PARSE, "%s", cause->message);
+    }
+    if (!check_metric_name(key, node, error)) {
+        return false;
     }
     if (node->kind == TREE_SCALAR) {
         return add_threshold(thresholds, metric, node, error);
@@ -163,6 +196,68 @@ scenario_thresholds_read(const TreeNode *node, Scenario *out, GError **error)
     }
     out->n_thresholds = thresholds->len;
     out->thresholds = g_array_steal(thresholds, NULL);
+    return true;
+}
+
+/* ------ what labels of thresholds speak of ------ */
+
+/* The values that a label may have in this scenario; NULL: not known here. */
+static GPtrArray *
+label_values(const char *label, const Chains *chains, const Scenario *scenario)
+{
+    g_autoptr(GPtrArray) values = g_ptr_array_new();
+    if (g_str_equal(label, "chain")) {
+        for (guint i = 0; i < chains->chains->len; i++) {
+            g_ptr_array_add(values, ((Chain *)g_ptr_array_index(chains->chains, i))->name);
+        }
+    } else if (g_str_equal(label, "fault")) {
+        for (guint i = 0; i < scenario->n_faults; i++) {
+            g_ptr_array_add(values, scenario->faults[i].name);
+        }
+    } else if (g_str_equal(label, "probe")) {
+        for (guint i = 0; i < scenario->n_pings; i++) {
+            g_ptr_array_add(values, scenario->pings[i].name);
+        }
+    } else if (g_str_equal(label, "node")) {
+        for (guint i = 0; i < scenario->n_nodes; i++) {
+            g_ptr_array_add(values, scenario->nodes[i].name);
+        }
+    } else {
+        return NULL;
+    }
+    g_ptr_array_add(values, NULL);
+    return g_steal_pointer(&values);
+}
+
+static bool
+check_label(const MetricLabel *label, const TreeNode *node, const Chains *chains,
+            const Scenario *scenario, GError **error)
+{
+    g_autoptr(GPtrArray) values = label_values(label->name, chains, scenario);
+    if (values == NULL || *label->value == '\0' ||
+        g_strv_contains((const char *const *)values->pdata, label->value)) {
+        return true;
+    }
+    const char *near = tree_nearest(label->value, (const char *const *)values->pdata);
+    return tree_error_mark(error, &node->key_mark, VWIRE_ERROR_INVALID,
+                           "the scenario has no %s \"%s\"%s%s%s", label->name, label->value,
+                           near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+                           near != NULL ? "\"?" : "");
+}
+
+bool
+scenario_thresholds_check(const TreeNode *node, const Chains *chains, const Scenario *scenario,
+                          GError **error)
+{
+    for (guint i = 0; i < tree_size(node); i++) {
+        g_autoptr(MetricKey) key = metric_key_parse(tree_key(node, i), NULL);
+        for (guint k = 0; k < key->labels->len; k++) {
+            if (!check_label(&g_array_index(key->labels, MetricLabel, k), tree_item(node, i),
+                             chains, scenario, error)) {
+                return false;
+            }
+        }
+    }
     return true;
 }
 

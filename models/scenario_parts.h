@@ -3,6 +3,7 @@
  * fails.  A node that is absent (NULL or null) leaves the defaults. */
 #pragma once
 
+#include "models/chain.h"
 #include "models/scenario.h"
 
 /* scenario_cluster.c: spec.cluster, required. */
@@ -14,13 +15,31 @@ bool scenario_replications_read(const TreeNode *node, ScenarioReplications *out,
 bool scenario_thresholds_read(const TreeNode *node, Scenario *out, GError **error);
 bool scenario_references_read(const TreeNode *node, Scenario *out, GError **error);
 bool scenario_outputs_read(const TreeNode *node, Scenario *out, GError **error);
+/* Labels of thresholds that speak of chains, faults and probes: they must be there. */
+bool scenario_thresholds_check(const TreeNode *node, const Chains *chains, const Scenario *scenario,
+                               GError **error);
 void scenario_outcome_clear(Scenario *scenario);
+
+/* scenario_fault.c: what breaks; the manifests are there. */
+bool scenario_faults_read(const TreeNode *node, const Chains *chains, Scenario *out,
+                          GError **error);
+void scenario_faults_clear(Scenario *scenario);
+
+/* scenario_traffic.c: echoes; time that is skipped; the fingerprint. */
+bool scenario_traffic_read(const TreeNode *node, const Chains *chains, Scenario *out,
+                           GError **error);
+bool scenario_fast_forward_read(const TreeNode *node, Scenario *out, GError **error);
+bool scenario_fingerprint_read(const TreeNode *node, Scenario *out, GError **error);
+void scenario_traffic_clear(Scenario *scenario);
 
 /* scenario_read.c: what the parts share. */
 
 /* A node's mark with its own reference to the file's name; cleared by the second function. */
 TreeMark scenario_mark_of(const TreeNode *node);
 void scenario_mark_clear(TreeMark *mark);
+
+/* Nothing, empty text, an empty list or mapping. */
+bool scenario_is_empty(const TreeNode *node);
 
 /* The text of any scalar that is not null: quantities, rates. */
 bool scenario_read_text(const TreeNode *node, const char *what, const char **out, GError **error);

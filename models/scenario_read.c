@@ -18,6 +18,13 @@ scenario_mark_clear(TreeMark *mark)
 }
 
 bool
+scenario_is_empty(const TreeNode *node)
+{
+    return tree_is_null(node) ||
+           (node->kind == TREE_SCALAR ? *node->text == '\0' : tree_size(node) == 0);
+}
+
+bool
 scenario_read_text(const TreeNode *node, const char *what, const char **out, GError **error)
 {
     if (!tree_expect(node, TREE_SCALAR, what, error)) {

@@ -187,10 +187,8 @@ END_TEST
 
 START_TEST(what_later_versions_will_do_is_refused_unless_it_is_empty)
 {
-    expect_error(REST CLUSTER "  faults:\n  - {preset: local-nse-death}\n", VWIRE_ERROR_UNSUPPORTED,
-                 "s.yaml:13:3: spec.faults is not supported by this version");
-    expect_error(REST CLUSTER "  traffic: {a: 1}\n", VWIRE_ERROR_UNSUPPORTED, "spec.traffic");
-    expect_error(REST CLUSTER "  sweep: {a: 1}\n", VWIRE_ERROR_UNSUPPORTED, "spec.sweep");
+    expect_error(REST CLUSTER "  sweep: {a: 1}\n", VWIRE_ERROR_UNSUPPORTED,
+                 "s.yaml:13:3: spec.sweep is not supported by this version");
     expect_error(REST CLUSTER "  emulation: {a: 1}\n", VWIRE_ERROR_UNSUPPORTED, "spec.emulation");
     expect_error(REST CLUSTER "  warmupPeriod: 1m\n", VWIRE_ERROR_UNSUPPORTED, "spec.warmupPeriod");
     g_autoptr(Scenario) scenario =
@@ -490,12 +488,12 @@ END_TEST
 
 START_TEST(thresholds_are_read_in_order)
 {
-    g_autoptr(Scenario) scenario =
-        load_good(REST CLUSTER "  thresholds:\n"
-                               "    sfc_rtt_seconds{chain=\"a\"}: [\"p(99)<0.5\", \"avg<0.1\"]\n"
-                               "    sfc_path_up_ratio: value>=0.99\n");
+    g_autoptr(Scenario) scenario = load_good(
+        REST CLUSTER "  thresholds:\n"
+                     "    component_cpu_cores{phase=\"a\"}: [\"p(99)<0.5\", \"avg<0.1\"]\n"
+                     "    sfc_path_up_ratio: value>=0.99\n");
     ck_assert_uint_eq(scenario->n_thresholds, 3);
-    ck_assert_str_eq(scenario->thresholds[0].metric, "sfc_rtt_seconds{chain=\"a\"}");
+    ck_assert_str_eq(scenario->thresholds[0].metric, "component_cpu_cores{phase=\"a\"}");
     ck_assert_str_eq(scenario->thresholds[0].text, "p(99)<0.5");
     ck_assert_double_eq(scenario->thresholds[0].threshold.bound, 0.5);
     ck_assert_int_eq(scenario->thresholds[1].threshold.aggregate, THRESHOLD_AVG);
@@ -506,15 +504,15 @@ END_TEST
 
 START_TEST(bad_thresholds_are_refused_at_their_place)
 {
-    expect_error(REST CLUSTER "  thresholds: {sfc_x: [\"avg<1\", \"mean<1\"]}\n", VWIRE_ERROR_PARSE,
-                 "s.yaml:13:33: ");
+    expect_error(REST CLUSTER "  thresholds: {sfc_path_up: [\"avg<1\", \"mean<1\"]}\n",
+                 VWIRE_ERROR_PARSE, "s.yaml:13:39: ");
     expect_error(REST CLUSTER "  thresholds:\n    sfc x: avg<1\n", VWIRE_ERROR_PARSE,
                  "s.yaml:14:5: metric");
-    expect_error(REST CLUSTER "  thresholds: {sfc_x: []}\n", VWIRE_ERROR_INVALID,
+    expect_error(REST CLUSTER "  thresholds: {sfc_path_up: []}\n", VWIRE_ERROR_INVALID,
                  "expected at least one threshold");
-    expect_error(REST CLUSTER "  thresholds: {sfc_x: {a: b}}\n", VWIRE_ERROR_PARSE,
+    expect_error(REST CLUSTER "  thresholds: {sfc_path_up: {a: b}}\n", VWIRE_ERROR_PARSE,
                  "expected a sequence");
-    expect_error(REST CLUSTER "  thresholds: {sfc_x: [[]]}\n", VWIRE_ERROR_PARSE,
+    expect_error(REST CLUSTER "  thresholds: {sfc_path_up: [[]]}\n", VWIRE_ERROR_PARSE,
                  "expected a string");
     expect_error(REST CLUSTER "  thresholds: [avg<1]\n", VWIRE_ERROR_PARSE, "expected a mapping");
 }
@@ -714,7 +712,7 @@ START_TEST(a_set_changes_fields_of_the_scenario)
                                        "cluster.nodes[one].allocatable.memory=1Gi",
                                        "metadata.name=other",
                                        "cluster.links[0].latency=1ms",
-                                       "thresholds[sfc_x{a=\"b.c\"}]=avg<1",
+                                       "thresholds[pod_ready_seconds{pod=\"b.c\"}]=avg<1",
                                        NULL};
     g_autoptr(Scenario) scenario = load_set_good(SETS);
     ck_assert_int_eq(scenario->duration, 300 * NSEC_PER_SEC);
@@ -724,7 +722,7 @@ START_TEST(a_set_changes_fields_of_the_scenario)
     ck_assert_str_eq(scenario->output_dir, "results/other");
     ck_assert_int_eq(scenario->links[0].latency, NSEC_PER_MSEC);
     ck_assert_uint_eq(scenario->n_thresholds, 1);
-    ck_assert_str_eq(scenario->thresholds[0].metric, "sfc_x{a=\"b.c\"}");
+    ck_assert_str_eq(scenario->thresholds[0].metric, "pod_ready_seconds{pod=\"b.c\"}");
 }
 END_TEST
 
@@ -823,7 +821,7 @@ START_TEST(a_value_that_is_wrong_is_told_by_the_text_of_the_set)
     expect_set_error("deployment/nse:spec.replicas=x", "1:36: ");
     expect_set_error("deployment/nse:resources.limits.cpu=1x", "1:43: ");
     expect_set_error("calibration.kubelet.sandbox=1", "no unit");
-    expect_set_error("faults=x", "spec.faults is not supported");
+    expect_set_error("sweep=x", "spec.sweep is not supported");
 }
 END_TEST
 

@@ -1,0 +1,63 @@
+/* The table of metrics. */
+#include "models/metric_names.h"
+
+#include <glib.h>
+
+const MetricName metric_names[] = {
+    {"sfc_init_seconds", {"chain"}, "s", "from submission of the client until the chain works"},
+    {"pod_ready_seconds", {"pod"}, "s", "from submission of a Pod until it is Ready"},
+    {"nsm_request_seconds", {"chain"}, "s", "the client's first successful Request"},
+    {"nsm_request_failures", {"chain"}, "", "Requests of the client that failed before it"},
+    {"sfc_path_up", {"chain"}, "", "1 when the chain's path works at the end of the run"},
+    {"sfc_path_up_ratio", {"chain"}, "", "share of the time since the path was first up"},
+    {"sfc_downtime_seconds", {"chain"}, "s", "time without a working path since it was first up"},
+    {"sfc_downtime_seen_seconds", {"chain", "probe"}, "s", "the same as echoes see it"},
+    {"sfc_recovery_seconds", {"chain", "fault"}, "s", "from a fault until the path works again"},
+    {"sfc_detection_seconds", {"chain", "fault"}, "s", "from a fault until the client notices"},
+    {"sfc_outage_seconds", {"chain", "fault"}, "s", "time without a path after a fault"},
+    {"sfc_echo_recovery_seconds",
+     {"chain", "fault", "probe"},
+     "s",
+     "from a fault until echoes are answered again"},
+    {"sfc_echoes_lost", {"chain", "fault", "probe"}, "", "echoes lost after a fault"},
+    {"sfc_echoes_sent_total", {"chain", "probe"}, "", "echoes sent"},
+    {"sfc_echoes_lost_total", {"chain", "probe"}, "", "echoes without an answer"},
+    {"sfc_loss_ratio", {"chain", "probe"}, "", "share of the echoes without an answer"},
+    {"sfc_rtt_seconds", {"chain", "probe"}, "s", "round-trip time of each answered echo"},
+    {"sfc_recovery_phase_seconds",
+     {"chain", "fault", "phase"},
+     "s",
+     "how long each phase of a recovery took"},
+    {"sfc_heal_attempts", {"chain", "fault"}, "", "Requests that healing made after a fault"},
+    {"sfc_heals_total", {"chain"}, "", "times that a client began to heal"},
+    {"sfc_false_alarms_total", {"chain"}, "", "healings that began while the path worked"},
+    {"faults_injected_total", {"fault"}, "", "times that a fault struck"},
+    {"component_cpu_cores", {"component", "phase"}, "cores", "cores in use, mean over a phase"},
+    {"component_memory_bytes", {"component", "phase"}, "bytes", "memory in use"},
+    {"component_cpu_seconds_total", {"component"}, "s", "CPU time used"},
+    {"component_cpu_throttled_seconds_total", {"component"}, "s", "time stopped by a CPU limit"},
+    {"component_restarts_total", {"component"}, "", "containers started again"},
+    {"component_oom_kills_total", {"component"}, "", "containers ended by their memory limit"},
+    {"nsm_registry_wait_seconds_total", {NULL}, "s", "time that callers waited for the registry"},
+    {"nsm_registry_waits_total", {NULL}, "", "calls that waited for the registry"},
+    {"node_not_ready_total", {"node"}, "", "times that a node became NotReady"},
+    {"pods_evicted_total", {NULL}, "", "Pods evicted from nodes"},
+    {NULL, {NULL}, NULL, NULL},
+};
+
+const MetricName *
+metric_name_find(const char *name)
+{
+    for (const MetricName *metric = metric_names; metric->name != NULL; metric++) {
+        if (g_str_equal(metric->name, name)) {
+            return metric;
+        }
+    }
+    return NULL;
+}
+
+bool
+metric_name_has_label(const MetricName *metric, const char *label)
+{
+    return g_strv_contains(metric->labels, label);
+}
