@@ -1,6 +1,7 @@
 /* vwire run: simulate, summarise, write results. */
 #include "cli/cli.h"
 #include "cli/results.h"
+#include "sim/fingerprint.h"
 
 #include <math.h>
 #include <signal.h>
@@ -180,7 +181,7 @@ print_metric(const Scenario *scenario, const Study *study, const char *name, con
         return;
     }
     g_auto(Sample) sample = {0};
-    results_sample(series, &sample);
+    series_values(series, &sample);
     printf("%s: %s\n  simulated: mean %.2f", what, key, sample.mean);
     Interval interval;
     if (sample_mean_interval(&sample, scenario->replications.confidence, &interval)) {
@@ -329,6 +330,10 @@ print_report(const Scenario *scenario, const Study *study, const RunOptions *run
     print_chains(scenario, study);
     print_problems(study);
     print_thresholds(study);
+    if (study->fingerprint != 0) {
+        g_autofree char *fingerprint = fingerprint_format(study->fingerprint);
+        printf("\nFingerprint of replication 0: %s\n", fingerprint);
+    }
     uint64_t n_events = 0;
     for (guint k = 0; k < study->outcomes->len; k++) {
         n_events += ((const Outcome *)g_ptr_array_index(study->outcomes, k))->n_events;
