@@ -4,27 +4,9 @@
 #include "sim/fingerprint.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static volatile int interrupted; /* set by the signal handler, read by the workers */
-
-static void
-on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-static void
-catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 /* ---- progress ---- */
 
@@ -304,8 +286,6 @@ typedef struct RunOptions {
     char *dir;
 } RunOptions;
 
-#define MAX_REPLICATIONS 1000000 /* as in the scenario file */
-
 static bool
 check_options(const RunOptions *run)
 {
@@ -355,8 +335,7 @@ run_scenario(const Scenario *scenario, const CommonOptions *common, const RunOpt
                                 .events_dir = scenario->output_events || run->trace ? dir : NULL,
                                 .progress = show_progress,
                                 .data = &progress,
-                                .interrupted = &interrupted};
-    catch_signals();
+                                .interrupted = catch_signals()};
     g_autoptr(GError) error = NULL;
     g_autoptr(Study) study = replicate(scenario, chains, &options, &error);
     end_progress(&progress);
