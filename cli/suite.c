@@ -332,13 +332,15 @@ judge_fingerprint(const Suite *suite, TestCase *test, const Chains *chains, cons
     Check *check = g_new0(Check, 1);
     check->name = g_strdup("fingerprint");
     check->verdict = seen == recorded ? THRESHOLD_PASS : THRESHOLD_FAIL;
-    check->message =
-        seen == recorded
-            ? g_strdup_printf("fingerprint %s, as recorded", text)
-            : g_strdup_printf("behaviour changed: fingerprint %s, recorded %s; the thresholds are "
-                              "judged apart; if it is meant, put \"fingerprint: %s\" below spec of "
-                              "%s",
-                              text, old, text, test->path);
+    if (seen == recorded) {
+        check->message = g_strdup_printf("fingerprint 0x%s, as recorded", text);
+    } else {
+        check->message =
+            g_strdup_printf("behaviour changed: fingerprint 0x%s, recorded 0x%s; the thresholds "
+                            "are judged apart; if it is meant, put below spec of %s: fingerprint: "
+                            "\"%s\"",
+                            text, old, test->path, text);
+    }
     test->fingerprint = check;
     return true;
 }

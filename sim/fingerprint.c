@@ -55,5 +55,5 @@ fingerprint_value(const Fingerprint *fingerprint)
 char *
 fingerprint_format(uint64_t value)
 {
-    return g_strdup_printf("0x%016" G_GINT64_MODIFIER "x", value);
+    return g_strdup_printf("%016" G_GINT64_MODIFIER "x", value);
 }

@@ -22,5 +22,5 @@ TraceSink *fingerprint_sink(Fingerprint *fingerprint);
 /* Of what was seen so far; never 0, which stands for none. */
 uint64_t fingerprint_value(const Fingerprint *fingerprint);
 
-/* "0x0123456789abcdef", as spec.fingerprint is written; free with g_free. */
+/* 16 hexadecimal digits, as spec.fingerprint is written; free with g_free. */
 char *fingerprint_format(uint64_t value);
