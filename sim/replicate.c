@@ -384,8 +384,8 @@ is_precise(const MetricSeries *series, double confidence, double precision)
            (interval.high - interval.low) / 2 <= precision * fabs(sample.mean);
 }
 
-static bool
-wants_more(const Study *study, const Scenario *scenario)
+bool
+study_wants_more(const Study *study, const Scenario *scenario)
 {
     const ScenarioReplications *rule = &scenario->replications;
     for (guint i = 0; i < study->thresholds->len; i++) {
@@ -406,16 +406,26 @@ wants_more(const Study *study, const Scenario *scenario)
 
 /* ---- the study ---- */
 
-static void
-take_outcomes(Study *study, Batch *batch, int from, int to)
+Study *
+study_new(void)
+{
+    Study *study = g_new0(Study, 1);
+    study->outcomes = g_ptr_array_new_with_free_func((GDestroyNotify)outcome_free);
+    study->series = g_ptr_array_new_with_free_func(series_free);
+    study->index = g_hash_table_new(g_str_hash, g_str_equal);
+    study->thresholds = g_ptr_array_new_with_free_func(threshold_outcome_free);
+    return study;
+}
+
+void
+study_take(Study *study, const Scenario *scenario, Outcome **take, guint n)
 {
     guint n_before = study->outcomes->len;
-    for (int k = from; k < to; k++) {
-        g_ptr_array_add(study->outcomes, g_steal_pointer(&batch->slots[k]));
+    for (guint k = 0; k < n; k++) {
+        g_ptr_array_add(study->outcomes, g_steal_pointer(&take[k]));
     }
-    study->fingerprint = batch->fingerprint;
     collect_series(study, n_before);
-    judge_all(study, batch->scenario);
+    judge_all(study, scenario);
 }
 
 static bool
@@ -426,8 +436,10 @@ run_study(Study *study, Batch *batch, int first, int count, int max, GError **er
         if (!run_range(batch, from, to, error)) {
             return false;
         }
-        take_outcomes(study, batch, from, to);
-        bool more = batch->options->only < 0 && to < max && wants_more(study, batch->scenario);
+        study->fingerprint = batch->fingerprint;
+        study_take(study, batch->scenario, &batch->slots[from], (guint)(to - from));
+        bool more =
+            batch->options->only < 0 && to < max && study_wants_more(study, batch->scenario);
         if (!more) {
             return true;
         }
@@ -451,11 +463,7 @@ replicate(const Scenario *scenario, const Chains *chains, const ReplicateOptions
     Batch batch = {.scenario = scenario, .chains = chains, .options = options};
     g_mutex_init(&batch.lock);
     batch.slots = g_new0(Outcome *, MAX(max, first + count));
-    Study *study = g_new0(Study, 1);
-    study->outcomes = g_ptr_array_new_with_free_func((GDestroyNotify)outcome_free);
-    study->series = g_ptr_array_new_with_free_func(series_free);
-    study->index = g_hash_table_new(g_str_hash, g_str_equal);
-    study->thresholds = g_ptr_array_new_with_free_func(threshold_outcome_free);
+    Study *study = study_new();
     bool ok = run_study(study, &batch, first, count, max, error);
     for (int k = 0; k < MAX(max, first + count); k++) {
         outcome_free(batch.slots[k]);

@@ -61,8 +61,15 @@ typedef struct Study {
 
 Study *replicate(const Scenario *scenario, const Chains *chains, const ReplicateOptions *options,
                  GError **error);
+Study *study_new(void);
 void study_free(Study *study);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Study, study_free)
+
+/* Takes n more outcomes, in the order of replications, and judges every threshold anew. */
+void study_take(Study *study, const Scenario *scenario, Outcome **take, guint n);
+
+/* Whether more replications could decide something: see above. */
+bool study_wants_more(const Study *study, const Scenario *scenario);
 
 const MetricSeries *study_series(const Study *study, const char *metric);
 
