@@ -18,9 +18,10 @@ typedef struct Batch {
     const Chains *chains;
     const ReplicateOptions *options;
     GMutex lock;
+    Study *study;    /* values go there as they come */
+    int first;       /* the replication at its position 0 */
     Outcome **slots; /* by replication */
-    uint64_t fingerprint;
-    GError *error; /* the first */
+    GError *error;   /* the first */
     int done;
     int total;
 } Batch;
@@ -41,114 +42,6 @@ seed_of(const Batch *batch)
     RandomStream random;
     random_stream_init(&random, batch->options->seed, 0, batch->scenario->name, "seed");
     return random_next_u64(&random) >> 11; /* a double holds it exactly, for JSON */
-}
-
-static Events *
-open_events(const Batch *batch, uint64_t seed, uint32_t replication, GError **error)
-{
-    g_autofree char *dir = g_strdup_printf("%s/rep-%u", batch->options->events_dir, replication);
-    if (g_mkdir_with_parents(dir, 0777) != 0) {
-        error_set_errno(error, errno, "create directory %s", dir);
-        return NULL;
-    }
-    g_autofree char *path = g_build_filename(dir, "events.jsonl", NULL);
-    return events_open(path, batch->scenario->name, seed, replication, error);
-}
-
-static void
-run_world(const Batch *batch, World *world)
-{
-    nsec_t duration = batch->scenario->duration, slice = MAX(duration / 64, NSEC_PER_SEC);
-    for (nsec_t t = 0; t < duration && !is_interrupted(batch);) {
-        t = MIN(t + slice, duration);
-        world_run(world, t);
-    }
-}
-
-static Outcome *
-run_one(Batch *batch, uint32_t replication, GError **error)
-{
-    uint64_t seed = seed_of(batch);
-    Events *events = NULL;
-    if (batch->options->events_dir != NULL) {
-        events = open_events(batch, seed, replication, error);
-        if (events == NULL) {
-            return NULL;
-        }
-    }
-    World *world = world_new(batch->scenario, seed, replication);
-    Timeline *timeline = timeline_new();
-    world_add_sink(world, timeline_sink(timeline));
-    if (events != NULL) {
-        world_add_sink(world, events_sink(events));
-    }
-    Fingerprint fingerprint;
-    fingerprint_init(&fingerprint);
-    if (replication == 0) {
-        world_add_sink(world, fingerprint_sink(&fingerprint));
-    }
-    run_world(batch, world);
-    if (replication == 0) {
-        batch->fingerprint = fingerprint_value(&fingerprint); /* one thread alone gets here */
-    }
-    Outcome *outcome =
-        outcome_collect(world, batch->scenario, batch->chains, timeline, seed, replication);
-    timeline_free(timeline);
-    world_free(world);
-    if (events != NULL && is_interrupted(batch)) {
-        events_discard(events);
-    } else if (events != NULL && !events_close(events, error)) {
-        outcome_free(outcome);
-        return NULL;
-    }
-    return outcome;
-}
-
-static void
-work(gpointer data, gpointer user)
-{
-    Batch *batch = user;
-    uint32_t replication = GPOINTER_TO_UINT(data) - 1;
-    if (is_interrupted(batch) || batch->error != NULL) {
-        return;
-    }
-    GError *error = NULL;
-    Outcome *outcome = run_one(batch, replication, &error);
-    g_mutex_lock(&batch->lock);
-    batch->slots[replication] = outcome;
-    if (error != NULL && batch->error == NULL) {
-        batch->error = g_steal_pointer(&error);
-    }
-    batch->done++;
-    if (batch->options->progress != NULL) {
-        batch->options->progress(batch->options->data, batch->done, batch->total);
-    }
-    g_mutex_unlock(&batch->lock);
-    g_clear_error(&error);
-}
-
-static bool
-run_range(Batch *batch, int from, int to, GError **error)
-{
-    guint jobs = batch->options->jobs != 0 ? batch->options->jobs : g_get_num_processors();
-    jobs = MIN(jobs, (guint)(to - from));
-    batch->total = to;
-    GThreadPool *pool = g_thread_pool_new(work, batch, (gint)jobs, true, error);
-    if (pool == NULL) {
-        return false;
-    }
-    for (int k = from; k < to; k++) {
-        g_thread_pool_push(pool, GUINT_TO_POINTER((guint)k + 1), NULL);
-    }
-    g_thread_pool_free(pool, false, true);
-    if (batch->error != NULL) {
-        g_propagate_error(error, g_steal_pointer(&batch->error));
-        return false;
-    }
-    if (is_interrupted(batch)) {
-        return error_set(error, VWIRE_ERROR_SYSTEM, "interrupted");
-    }
-    return true;
 }
 
 /* ---- series and thresholds ---- */
@@ -210,24 +103,32 @@ pad_values(MetricSeries *series, guint n)
     }
 }
 
-/* Moves the values of the outcome at a position into the series. */
+static void
+put_value(MetricSeries *series, OutcomeValue *value, guint position)
+{
+    pad_values(series, position + 1);
+    double *slot = &g_array_index(series->values, double, position);
+    if (!isnan(*slot)) {
+        return; /* named twice: the first counts */
+    }
+    *slot = value->value;
+    if (value->sample != NULL) {
+        if (series->samples->len <= position) {
+            g_ptr_array_set_size(series->samples, (gint)position + 1);
+        }
+        series->samples->pdata[position] = g_steal_pointer(&value->sample);
+    }
+}
+
 static void
 move_values(Study *study, Outcome *outcome, guint position)
 {
     for (guint i = 0; i < outcome->values->len; i++) {
         OutcomeValue *value = g_ptr_array_index(outcome->values, i);
-        MetricSeries *series = series_of(study, value);
-        if (series->values->len > position) {
-            continue; /* named twice: the first counts */
-        }
-        pad_values(series, position);
-        g_array_append_val(series->values, value->value);
-        if (value->sample != NULL) {
-            g_ptr_array_set_size(series->samples, (gint)position + 1);
-            series->samples->pdata[position] = g_steal_pointer(&value->sample);
-        }
+        put_value(series_of(study, value), value, position);
     }
-    g_ptr_array_set_size(outcome->values, 0);
+    g_ptr_array_unref(outcome->values);
+    outcome->values = g_ptr_array_new();
 }
 
 /* Thousands of outcomes are kept until the end: all but the first without what only it shows. */
@@ -251,15 +152,22 @@ compare_series(gconstpointer a, gconstpointer b)
     return strcmp((*(MetricSeries *const *)a)->metric, (*(MetricSeries *const *)b)->metric);
 }
 
+/* Takes what an outcome shows into the series; positions come in any order. */
 static void
-collect_series(Study *study, guint from)
+absorb(Study *study, Outcome *outcome, guint position)
 {
-    for (guint k = from; k < study->outcomes->len; k++) {
-        Outcome *outcome = g_ptr_array_index(study->outcomes, k);
-        move_values(study, outcome, k);
-        if (k > 0) {
-            trim(outcome);
-        }
+    move_values(study, outcome, position);
+    if (position > 0) {
+        trim(outcome);
+    }
+}
+
+/* Appends outcomes that were absorbed. */
+static void
+append_outcomes(Study *study, Outcome **take, guint n)
+{
+    for (guint k = 0; k < n; k++) {
+        g_ptr_array_add(study->outcomes, g_steal_pointer(&take[k]));
     }
     for (guint i = 0; i < study->series->len; i++) {
         pad_values(g_ptr_array_index(study->series, i), study->outcomes->len);
@@ -404,6 +312,119 @@ study_wants_more(const Study *study, const Scenario *scenario)
     return false;
 }
 
+/* ---- running ---- */
+
+static Events *
+open_events(const Batch *batch, uint64_t seed, uint32_t replication, GError **error)
+{
+    g_autofree char *dir = g_strdup_printf("%s/rep-%u", batch->options->events_dir, replication);
+    if (g_mkdir_with_parents(dir, 0777) != 0) {
+        error_set_errno(error, errno, "create directory %s", dir);
+        return NULL;
+    }
+    g_autofree char *path = g_build_filename(dir, "events.jsonl", NULL);
+    return events_open(path, batch->scenario->name, seed, replication, error);
+}
+
+static void
+run_world(const Batch *batch, World *world)
+{
+    nsec_t duration = batch->scenario->duration, slice = MAX(duration / 64, NSEC_PER_SEC);
+    for (nsec_t t = 0; t < duration && !is_interrupted(batch);) {
+        t = MIN(t + slice, duration);
+        world_run(world, t);
+    }
+}
+
+static Outcome *
+run_one(Batch *batch, uint32_t replication, GError **error)
+{
+    uint64_t seed = seed_of(batch);
+    Events *events = NULL;
+    if (batch->options->events_dir != NULL) {
+        events = open_events(batch, seed, replication, error);
+        if (events == NULL) {
+            return NULL;
+        }
+    }
+    World *world = world_new(batch->scenario, seed, replication);
+    Timeline *timeline = timeline_new();
+    world_add_sink(world, timeline_sink(timeline));
+    if (events != NULL) {
+        world_add_sink(world, events_sink(events));
+    }
+    Fingerprint fingerprint;
+    fingerprint_init(&fingerprint);
+    if (replication == 0) {
+        world_add_sink(world, fingerprint_sink(&fingerprint));
+    }
+    run_world(batch, world);
+    if (replication == 0) {
+        batch->study->fingerprint = fingerprint_value(&fingerprint); /* one thread gets here */
+    }
+    Outcome *outcome =
+        outcome_collect(world, batch->scenario, batch->chains, timeline, seed, replication);
+    timeline_free(timeline);
+    world_free(world);
+    if (events != NULL && is_interrupted(batch)) {
+        events_discard(events);
+    } else if (events != NULL && !events_close(events, error)) {
+        outcome_free(outcome);
+        return NULL;
+    }
+    return outcome;
+}
+
+static void
+work(gpointer data, gpointer user)
+{
+    Batch *batch = user;
+    uint32_t replication = GPOINTER_TO_UINT(data) - 1;
+    if (is_interrupted(batch) || batch->error != NULL) {
+        return;
+    }
+    GError *error = NULL;
+    Outcome *outcome = run_one(batch, replication, &error);
+    g_mutex_lock(&batch->lock);
+    batch->slots[replication] = outcome;
+    if (outcome != NULL) {
+        absorb(batch->study, outcome, replication - (guint)batch->first);
+    }
+    if (error != NULL && batch->error == NULL) {
+        batch->error = g_steal_pointer(&error);
+    }
+    batch->done++;
+    if (batch->options->progress != NULL) {
+        batch->options->progress(batch->options->data, batch->done, batch->total);
+    }
+    g_mutex_unlock(&batch->lock);
+    g_clear_error(&error);
+}
+
+static bool
+run_range(Batch *batch, int from, int to, GError **error)
+{
+    guint jobs = batch->options->jobs != 0 ? batch->options->jobs : g_get_num_processors();
+    jobs = MIN(jobs, (guint)(to - from));
+    batch->total = to;
+    GThreadPool *pool = g_thread_pool_new(work, batch, (gint)jobs, true, error);
+    if (pool == NULL) {
+        return false;
+    }
+    for (int k = from; k < to; k++) {
+        g_thread_pool_push(pool, GUINT_TO_POINTER((guint)k + 1), NULL);
+    }
+    g_thread_pool_free(pool, false, true);
+    if (batch->error != NULL) {
+        g_propagate_error(error, g_steal_pointer(&batch->error));
+        return false;
+    }
+    if (is_interrupted(batch)) {
+        return error_set(error, VWIRE_ERROR_SYSTEM, "interrupted");
+    }
+    return true;
+}
+
 /* ---- the study ---- */
 
 Study *
@@ -420,11 +441,10 @@ study_new(void)
 void
 study_take(Study *study, const Scenario *scenario, Outcome **take, guint n)
 {
-    guint n_before = study->outcomes->len;
     for (guint k = 0; k < n; k++) {
-        g_ptr_array_add(study->outcomes, g_steal_pointer(&take[k]));
+        absorb(study, take[k], study->outcomes->len + k);
     }
-    collect_series(study, n_before);
+    append_outcomes(study, take, n);
     judge_all(study, scenario);
 }
 
@@ -436,8 +456,8 @@ run_study(Study *study, Batch *batch, int first, int count, int max, GError **er
         if (!run_range(batch, from, to, error)) {
             return false;
         }
-        study->fingerprint = batch->fingerprint;
-        study_take(study, batch->scenario, &batch->slots[from], (guint)(to - from));
+        append_outcomes(study, &batch->slots[from], (guint)(to - from));
+        judge_all(study, batch->scenario);
         bool more =
             batch->options->only < 0 && to < max && study_wants_more(study, batch->scenario);
         if (!more) {
@@ -460,10 +480,11 @@ replicate(const Scenario *scenario, const Chains *chains, const ReplicateOptions
         count = 1;
         max = first + 1;
     }
-    Batch batch = {.scenario = scenario, .chains = chains, .options = options};
+    Study *study = study_new();
+    Batch batch = {
+        .scenario = scenario, .chains = chains, .options = options, .study = study, .first = first};
     g_mutex_init(&batch.lock);
     batch.slots = g_new0(Outcome *, MAX(max, first + count));
-    Study *study = study_new();
     bool ok = run_study(study, &batch, first, count, max, error);
     for (int k = 0; k < MAX(max, first + count); k++) {
         outcome_free(batch.slots[k]);
