@@ -4,7 +4,6 @@
 #include "sim/replicate.h"
 
 #include <check.h>
-#include <math.h>
 #include <stdlib.h>
 
 #define RECOVERY "sfc_recovery_seconds{chain=\"a\",fault=\"f\"}"
@@ -42,13 +41,12 @@ key_of(const char *text)
     return key;
 }
 
-/* Observations until the first NAN. */
 static void
-observe(Outcome *outcome, const char *metric, const double *values)
+observe(Outcome *outcome, const char *metric, const double *values, guint n)
 {
     Sample sample = {0};
-    while (!isnan(*values)) {
-        sample_add(&sample, *values++);
+    for (guint i = 0; i < n; i++) {
+        sample_add(&sample, values[i]);
     }
     outcome_add_sample(outcome, key_of(metric), "s", &sample);
     ck_assert_uint_eq(sample.n, 0);
@@ -67,9 +65,10 @@ make_scenario(ScenarioThreshold *thresholds, guint n)
                       .n_thresholds = n};
 }
 
-static const double strikes[][5] = {
-    {1, 2, 9, NAN}, {4, NAN}, {NAN}, {3, 5, NAN}, {2, 2, 2, 2, NAN},
-};
+static const struct {
+    guint n;
+    double values[4];
+} strikes[] = {{3, {1, 2, 9}}, {1, {4}}, {0, {0}}, {2, {3, 5}}, {4, {2, 2, 2, 2}}};
 
 static Study *
 struck_study(const Scenario *scenario)
@@ -77,7 +76,7 @@ struck_study(const Scenario *scenario)
     Outcome *outcomes[G_N_ELEMENTS(strikes)];
     for (guint k = 0; k < G_N_ELEMENTS(strikes); k++) {
         outcomes[k] = make_outcome(k);
-        observe(outcomes[k], RECOVERY, strikes[k]);
+        observe(outcomes[k], RECOVERY, strikes[k].values, strikes[k].n);
         outcome_add(outcomes[k], key_of("sfc_path_up{chain=\"a\"}"), "", 1);
     }
     Study *study = study_new();
@@ -168,9 +167,10 @@ END_TEST
 START_TEST(an_observation_of_one_is_a_value_and_of_none_nothing)
 {
     Outcome *outcome = make_outcome(0);
-    observe(outcome, RECOVERY, (const double[]){3, NAN});
-    observe(outcome, "nothing", (const double[]){NAN});
-    observe(outcome, "two", (const double[]){3, 5, NAN});
+    static const double values[] = {3, 5};
+    observe(outcome, RECOVERY, values, 1);
+    observe(outcome, "nothing", values, 0);
+    observe(outcome, "two", values, 2);
     ck_assert_uint_eq(outcome->values->len, 2);
     const OutcomeValue *one = g_ptr_array_index(outcome->values, 0);
     ck_assert_double_eq(one->value, 3);
