@@ -10,8 +10,11 @@
 
 /* ---- progress ---- */
 
+#define PROGRESS_PERIOD 100000 /* us */
+
 typedef struct Progress {
     gint64 began; /* monotonic, us */
+    gint64 last;  /* when it was shown */
     bool shown;
     bool enabled;
 } Progress;
@@ -20,11 +23,14 @@ static void
 show_progress(void *data, int done, int total)
 {
     Progress *progress = data;
-    double seconds = (double)(g_get_monotonic_time() - progress->began) / 1e6;
-    if (!progress->enabled || (!progress->shown && seconds < 0.5)) {
+    gint64 now = g_get_monotonic_time();
+    double seconds = (double)(now - progress->began) / 1e6;
+    bool early = !progress->shown && seconds < 0.5;
+    if (!progress->enabled || early || now - progress->last < PROGRESS_PERIOD) {
         return;
     }
     progress->shown = true;
+    progress->last = now;
     double rate = done / MAX(seconds, 1e-3);
     fprintf(stderr, "\r%d of %d replications, %.1f/s, %.0f s left \033[K", done, total, rate,
             (total - done) / rate);

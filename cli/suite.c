@@ -354,7 +354,7 @@ judge_case(const Suite *suite, TestCase *test, const Study *study)
         judge_threshold(suite, test, g_ptr_array_index(study->thresholds, i));
     }
     if (scenario->n_thresholds == 0 && scenario->n_pings == 0 && scenario->fingerprint == 0) {
-        add_check(test, "something is checked", THRESHOLD_FAIL,
+        add_check(test, "checks", THRESHOLD_FAIL,
                   "nothing is checked: the scenario has no thresholds, traffic or fingerprint");
     }
     test->verdict = THRESHOLD_PASS;
