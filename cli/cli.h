@@ -26,6 +26,7 @@ typedef struct Verb {
 int verb_validate(const Verb *verb, int argc, char **argv);
 int verb_explain(const Verb *verb, int argc, char **argv);
 int verb_run(const Verb *verb, int argc, char **argv);
+int verb_test(const Verb *verb, int argc, char **argv);
 
 /* ---- options that several verbs share (options.c) ---- */
 
@@ -46,9 +47,21 @@ bool options_parse(const Verb *verb, CommonOptions *common, const GOptionEntry *
                    const char *description, int *argc, char ***argv, int *exit_code);
 void options_clear(CommonOptions *common);
 
+#define MAX_REPLICATIONS 1000000 /* as in the scenario file */
+
+/* Where a file or directory is: as named, or else where vwire is installed; free with g_free. */
+char *options_find(const CommonOptions *common, const char *file);
+
+/* Loads a scenario from just there. */
+Scenario *options_read(const CommonOptions *common, const char *path, GError **error);
+
 /* Loads a scenario, looking for it in the working directory and where vwire is installed; prints
  * its warnings and, on failure, its error. */
 Scenario *options_load(const CommonOptions *common, const char *file);
+
+/* From now on SIGINT and SIGTERM only make what is returned nonzero; a second one ends the program.
+ */
+const volatile int *catch_signals(void);
 
 /* "vwire: <message>" on stderr. */
 void complain(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -13,6 +13,8 @@ static const Verb verbs[] = {
      "and what it reserves",
      verb_explain, 1},
     {"run", "FILE", "Simulate a scenario in virtual time", verb_run, 1},
+    {"test", "PATH...", "Run every scenario below PATH and say which hold (TAP, JUnit)", verb_test,
+     0},
 };
 
 static void

@@ -166,8 +166,8 @@ options_clear(CommonOptions *common)
     g_clear_pointer(&common->format, g_free);
 }
 
-static char *
-find_file(const CommonOptions *common, const char *file)
+char *
+options_find(const CommonOptions *common, const char *file)
 {
     if (g_file_test(file, G_FILE_TEST_EXISTS) || g_path_is_absolute(file)) {
         return g_strdup(file);
@@ -182,14 +182,20 @@ find_file(const CommonOptions *common, const char *file)
 }
 
 Scenario *
-options_load(const CommonOptions *common, const char *file)
+options_read(const CommonOptions *common, const char *path, GError **error)
 {
     ScenarioOptions options = {.maps = common->parsed_maps,
                                .sets = (const char *const *)common->sets,
                                .roots = (const char *const *)common->roots};
+    return scenario_load(path, &options, error);
+}
+
+Scenario *
+options_load(const CommonOptions *common, const char *file)
+{
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = find_file(common, file);
-    Scenario *scenario = scenario_load(path, &options, &error);
+    g_autofree char *path = options_find(common, file);
+    Scenario *scenario = options_read(common, path, &error);
     if (scenario == NULL) {
         complain("%s", error->message);
         return NULL;

@@ -1,28 +1,19 @@
 /* Result files. */
 #include "cli/results.h"
 
+#include "sim/fingerprint.h"
+
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <math.h>
 
-void
-results_sample(const MetricSeries *series, Sample *out)
-{
-    sample_init(out);
-    for (guint k = 0; k < series->values->len; k++) {
-        double value = g_array_index(series->values, double, k);
-        if (!isnan(value)) {
-            sample_add(out, value);
-        }
-    }
-}
-
 static cJSON *
 metric_json(const MetricSeries *series, double confidence)
 {
-    g_auto(Sample) sample = {0};
-    results_sample(series, &sample);
+    g_auto(Sample) sample = {0}, pooled = {0};
+    series_values(series, &sample);
+    series_pooled(series, &pooled);
     cJSON *item = cJSON_CreateObject();
     cJSON_AddStringToObject(item, "unit", series->unit);
     cJSON_AddNumberToObject(item, "n", (double)sample.n);
@@ -34,10 +25,10 @@ metric_json(const MetricSeries *series, double confidence)
     } else {
         cJSON_AddNullToObject(item, "ci");
     }
-    cJSON_AddNumberToObject(item, "min", sample.min);
-    cJSON_AddNumberToObject(item, "max", sample.max);
-    cJSON_AddNumberToObject(item, "p50", sample_quantile(&sample, 0.5));
-    cJSON_AddNumberToObject(item, "p95", sample_quantile(&sample, 0.95));
+    cJSON_AddNumberToObject(item, "min", pooled.min);
+    cJSON_AddNumberToObject(item, "max", pooled.max);
+    cJSON_AddNumberToObject(item, "p50", sample_quantile(&pooled, 0.5));
+    cJSON_AddNumberToObject(item, "p95", sample_quantile(&pooled, 0.95));
     return item;
 }
 
@@ -133,6 +124,10 @@ point_json(const Scenario *scenario, const Study *study, uint64_t seed)
     cJSON_AddNumberToObject(point, "replications", study->outcomes->len);
     g_autofree char *digits = g_strdup_printf("%" G_GUINT64_FORMAT, seed);
     cJSON_AddRawToObject(point, "seed", digits); /* a double would lose the last ones */
+    if (study->fingerprint != 0) {
+        g_autofree char *fingerprint = fingerprint_format(study->fingerprint);
+        cJSON_AddStringToObject(point, "fingerprint", fingerprint);
+    }
     cJSON *metrics = cJSON_AddObjectToObject(point, "metrics");
     for (guint i = 0; i < study->series->len; i++) {
         const MetricSeries *series = g_ptr_array_index(study->series, i);

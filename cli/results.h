@@ -9,6 +9,3 @@ char *results_summary(const Scenario *scenario, const Study *study, uint64_t see
 /* Writes DIR/summary.json and, if the scenario wants it, DIR/runs.csv. */
 bool results_write(const char *dir, const Scenario *scenario, const Study *study, uint64_t seed,
                    GError **error);
-
-/* A metric's values over replications, without those that did not observe it. */
-void results_sample(const MetricSeries *series, Sample *out);

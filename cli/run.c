@@ -1,34 +1,20 @@
 /* vwire run: simulate, summarise, write results. */
 #include "cli/cli.h"
 #include "cli/results.h"
+#include "sim/fingerprint.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static volatile int interrupted; /* set by the signal handler, read by the workers */
-
-static void
-on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-static void
-catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
 /* ---- progress ---- */
+
+#define PROGRESS_PERIOD 100000 /* us */
 
 typedef struct Progress {
     gint64 began; /* monotonic, us */
+    gint64 last;  /* when it was shown */
     bool shown;
     bool enabled;
 } Progress;
@@ -37,11 +23,14 @@ static void
 show_progress(void *data, int done, int total)
 {
     Progress *progress = data;
-    double seconds = (double)(g_get_monotonic_time() - progress->began) / 1e6;
-    if (!progress->enabled || (!progress->shown && seconds < 0.5)) {
+    gint64 now = g_get_monotonic_time();
+    double seconds = (double)(now - progress->began) / 1e6;
+    bool early = !progress->shown && seconds < 0.5;
+    if (!progress->enabled || early || now - progress->last < PROGRESS_PERIOD) {
         return;
     }
     progress->shown = true;
+    progress->last = now;
     double rate = done / MAX(seconds, 1e-3);
     fprintf(stderr, "\r%d of %d replications, %.1f/s, %.0f s left \033[K", done, total, rate,
             (total - done) / rate);
@@ -180,7 +169,7 @@ print_metric(const Scenario *scenario, const Study *study, const char *name, con
         return;
     }
     g_auto(Sample) sample = {0};
-    results_sample(series, &sample);
+    series_values(series, &sample);
     printf("%s: %s\n  simulated: mean %.2f", what, key, sample.mean);
     Interval interval;
     if (sample_mean_interval(&sample, scenario->replications.confidence, &interval)) {
@@ -303,8 +292,6 @@ typedef struct RunOptions {
     char *dir;
 } RunOptions;
 
-#define MAX_REPLICATIONS 1000000 /* as in the scenario file */
-
 static bool
 check_options(const RunOptions *run)
 {
@@ -329,6 +316,10 @@ print_report(const Scenario *scenario, const Study *study, const RunOptions *run
     print_chains(scenario, study);
     print_problems(study);
     print_thresholds(study);
+    if (study->fingerprint != 0) {
+        g_autofree char *fingerprint = fingerprint_format(study->fingerprint);
+        printf("\nFingerprint of replication 0: %s\n", fingerprint);
+    }
     uint64_t n_events = 0;
     for (guint k = 0; k < study->outcomes->len; k++) {
         n_events += ((const Outcome *)g_ptr_array_index(study->outcomes, k))->n_events;
@@ -350,8 +341,7 @@ run_scenario(const Scenario *scenario, const CommonOptions *common, const RunOpt
                                 .events_dir = scenario->output_events || run->trace ? dir : NULL,
                                 .progress = show_progress,
                                 .data = &progress,
-                                .interrupted = &interrupted};
-    catch_signals();
+                                .interrupted = catch_signals()};
     g_autoptr(GError) error = NULL;
     g_autoptr(Study) study = replicate(scenario, chains, &options, &error);
     end_progress(&progress);

@@ -1,8 +1,6 @@
 /* From a finished world to values. */
 #include "sim/outcome.h"
 
-#include "models/metric.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -32,6 +30,10 @@ value_free(void *data)
 {
     OutcomeValue *value = data;
     g_free(value->metric);
+    if (value->sample != NULL) {
+        sample_clear(value->sample);
+        g_free(value->sample);
+    }
     g_free(value);
 }
 
@@ -67,19 +69,49 @@ outcome_free(Outcome *outcome)
     g_free(outcome);
 }
 
+static OutcomeValue *
+add(Outcome *outcome, MetricKey *take_key, const char *unit, double number)
+{
+    OutcomeValue *value = g_new0(OutcomeValue, 1);
+    value->metric = metric_key_format(take_key);
+    value->unit = unit;
+    value->value = number;
+    g_ptr_array_add(outcome->values, value);
+    metric_key_free(take_key);
+    return value;
+}
+
+void
+outcome_add(Outcome *outcome, MetricKey *take_key, const char *unit, double value)
+{
+    add(outcome, take_key, unit, value);
+}
+
+void
+outcome_add_sample(Outcome *outcome, MetricKey *take_key, const char *unit, Sample *take)
+{
+    if (take->n == 0) {
+        metric_key_free(take_key);
+        return;
+    }
+    OutcomeValue *value = add(outcome, take_key, unit, take->mean);
+    if (take->n > 1) {
+        value->sample = g_new(Sample, 1);
+        *value->sample = *take;
+        sample_init(take);
+    }
+    sample_clear(take);
+}
+
 static void
 add_value(Outcome *outcome, const char *name, const char *label, const char *of, const char *unit,
           double number)
 {
-    g_autoptr(MetricKey) key = metric_key_new(name);
+    MetricKey *key = metric_key_new(name);
     if (label != NULL) {
         metric_key_set_label(key, label, of);
     }
-    OutcomeValue *value = g_new0(OutcomeValue, 1);
-    value->metric = metric_key_format(key);
-    value->unit = unit;
-    value->value = number;
-    g_ptr_array_add(outcome->values, value);
+    outcome_add(outcome, key, unit, number);
 }
 
 static double

@@ -2,7 +2,9 @@
  * seconds of its start went, and what did not work and why. */
 #pragma once
 
+#include "base/stats.h"
 #include "models/chain.h"
+#include "models/metric.h"
 #include "models/timeline.h"
 #include "sim/world.h"
 
@@ -32,7 +34,8 @@ const char *outcome_phase_meaning(OutcomePhase phase);
 typedef struct OutcomeValue {
     char *metric; /* key with labels */
     const char *unit;
-    double value;
+    double value;   /* the mean of the observations */
+    Sample *sample; /* the observations; NULL: `value` is the only one */
 } OutcomeValue;
 
 typedef struct ChainOutcome {
@@ -60,6 +63,7 @@ typedef struct Outcome {
     GPtrArray *chains;   /* ChainOutcome *, in the order of Chains */
     GPtrArray *pods;     /* PodOutcome *, in the order of creation */
     GPtrArray *problems; /* char *: what did not work, one line each */
+    int n_faults_missed; /* strikes of faults that hit nothing; "fault ..." in `problems` */
     uint64_t n_events;
     uint64_t n_messages;
     size_t engine_bytes;
@@ -68,3 +72,11 @@ typedef struct Outcome {
 Outcome *outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
                          const Timeline *timeline, uint64_t seed, uint32_t replication);
 void outcome_free(Outcome *outcome);
+
+/* Adds what a metric showed in this replication.  The key is taken; `unit` is static; `value` is
+ * finite. */
+void outcome_add(Outcome *outcome, MetricKey *take_key, const char *unit, double value);
+
+/* The same for several observations of one replication.  They are moved out of the sample, which
+ * is empty afterwards (its struct stays the caller's); an empty sample adds nothing. */
+void outcome_add_sample(Outcome *outcome, MetricKey *take_key, const char *unit, Sample *take);

@@ -1,20 +1,25 @@
 /* Running replications and collecting what they show. */
 #include "sim/replicate.h"
 
-#include "models/metric.h"
 #include "sim/events.h"
+#include "sim/fingerprint.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <math.h>
+#include <string.h>
 
-#define EXTRA_STEP 10 /* replications added at a time while something is undecided */
+/* Replications added at a time while something is undecided: this many, but at least a tenth of
+ * those that are there, as each time everything is judged anew. */
+#define EXTRA_STEP 10
 
 typedef struct Batch {
     const Scenario *scenario;
     const Chains *chains;
     const ReplicateOptions *options;
     GMutex lock;
+    Study *study;    /* values go there as they come */
+    int first;       /* the replication at its position 0 */
     Outcome **slots; /* by replication */
     GError *error;   /* the first */
     int done;
@@ -39,6 +44,276 @@ seed_of(const Batch *batch)
     return random_next_u64(&random) >> 11; /* a double holds it exactly, for JSON */
 }
 
+/* ---- series and thresholds ---- */
+
+static void
+series_free(void *data)
+{
+    MetricSeries *series = data;
+    g_free(series->metric);
+    metric_key_free(series->key);
+    g_array_unref(series->values);
+    g_ptr_array_unref(series->samples);
+    g_free(series);
+}
+
+static void
+sample_free(void *data)
+{
+    Sample *sample = data;
+    if (sample != NULL) {
+        sample_clear(sample);
+        g_free(sample);
+    }
+}
+
+static void
+threshold_outcome_free(void *data)
+{
+    ThresholdOutcome *outcome = data;
+    g_free(outcome->metric);
+    g_free(outcome->message);
+    g_free(outcome);
+}
+
+static MetricSeries *
+series_of(Study *study, const OutcomeValue *value)
+{
+    MetricSeries *series = g_hash_table_lookup(study->index, value->metric);
+    if (series == NULL) {
+        series = g_new0(MetricSeries, 1);
+        series->metric = g_strdup(value->metric);
+        series->key = metric_key_parse(value->metric, NULL);
+        g_assert(series->key != NULL); /* a key was formatted */
+        series->unit = value->unit;
+        series->values = g_array_new(false, false, sizeof(double));
+        series->samples = g_ptr_array_new_with_free_func(sample_free);
+        g_hash_table_insert(study->index, series->metric, series);
+        g_ptr_array_add(study->series, series);
+    }
+    return series;
+}
+
+static void
+pad_values(MetricSeries *series, guint n)
+{
+    while (series->values->len < n) {
+        double none = NAN;
+        g_array_append_val(series->values, none);
+    }
+}
+
+static void
+put_value(MetricSeries *series, OutcomeValue *value, guint position)
+{
+    pad_values(series, position + 1);
+    double *slot = &g_array_index(series->values, double, position);
+    if (!isnan(*slot)) {
+        return; /* named twice: the first counts */
+    }
+    *slot = value->value;
+    if (value->sample != NULL) {
+        if (series->samples->len <= position) {
+            g_ptr_array_set_size(series->samples, (gint)position + 1);
+        }
+        series->samples->pdata[position] = g_steal_pointer(&value->sample);
+    }
+}
+
+static void
+move_values(Study *study, Outcome *outcome, guint position)
+{
+    for (guint i = 0; i < outcome->values->len; i++) {
+        OutcomeValue *value = g_ptr_array_index(outcome->values, i);
+        put_value(series_of(study, value), value, position);
+    }
+    g_ptr_array_unref(outcome->values);
+    outcome->values = g_ptr_array_new();
+}
+
+/* Thousands of outcomes are kept until the end: all but the first without what only it shows. */
+static void
+trim(Outcome *outcome)
+{
+    for (guint i = 0; i < outcome->pods->len; i++) {
+        PodOutcome *pod = g_ptr_array_index(outcome->pods, i);
+        g_clear_pointer(&pod->node, g_free);
+        g_clear_pointer(&pod->problem, g_free);
+    }
+    for (guint i = 0; i < outcome->chains->len; i++) {
+        ChainOutcome *chain = g_ptr_array_index(outcome->chains, i);
+        g_clear_pointer(&chain->path, g_free);
+    }
+}
+
+static int
+compare_series(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(MetricSeries *const *)a)->metric, (*(MetricSeries *const *)b)->metric);
+}
+
+/* Takes what an outcome shows into the series; positions come in any order. */
+static void
+absorb(Study *study, Outcome *outcome, guint position)
+{
+    move_values(study, outcome, position);
+    if (position > 0) {
+        trim(outcome);
+    }
+}
+
+/* Appends outcomes that were absorbed. */
+static void
+append_outcomes(Study *study, Outcome **take, guint n)
+{
+    for (guint k = 0; k < n; k++) {
+        g_ptr_array_add(study->outcomes, g_steal_pointer(&take[k]));
+    }
+    for (guint i = 0; i < study->series->len; i++) {
+        pad_values(g_ptr_array_index(study->series, i), study->outcomes->len);
+    }
+    g_ptr_array_sort(study->series, compare_series);
+}
+
+static Sample *
+sample_at(const MetricSeries *series, guint position)
+{
+    return position < series->samples->len ? g_ptr_array_index(series->samples, position) : NULL;
+}
+
+void
+series_values(const MetricSeries *series, Sample *out)
+{
+    for (guint k = 0; k < series->values->len; k++) {
+        double value = g_array_index(series->values, double, k);
+        if (!isnan(value)) {
+            sample_add(out, value);
+        }
+    }
+}
+
+void
+series_pooled(const MetricSeries *series, Sample *out)
+{
+    for (guint k = 0; k < series->values->len; k++) {
+        double value = g_array_index(series->values, double, k);
+        const Sample *sample = sample_at(series, k);
+        if (sample != NULL) {
+            sample_merge(out, sample);
+        } else if (!isnan(value)) {
+            sample_add(out, value);
+        }
+    }
+}
+
+/* What each replication observed of a series (NULL: nothing was).  Single observations become
+ * samples in `singles`, which has room for all. */
+static ThresholdRun *
+make_runs(const Study *study, const MetricSeries *series, Sample *singles)
+{
+    ThresholdRun *runs = g_new0(ThresholdRun, study->outcomes->len);
+    for (guint k = 0; k < study->outcomes->len; k++) {
+        const Outcome *outcome = g_ptr_array_index(study->outcomes, k);
+        runs[k] = (ThresholdRun){(int)outcome->replication, outcome->seed, &singles[k]};
+        double value = series != NULL ? g_array_index(series->values, double, k) : NAN;
+        Sample *sample = series != NULL ? sample_at(series, k) : NULL;
+        if (sample != NULL) {
+            runs[k].sample = sample;
+        } else if (!isnan(value)) {
+            sample_add(&singles[k], value);
+        }
+    }
+    return runs;
+}
+
+static void
+judge(Study *study, const Scenario *scenario, const ScenarioThreshold *threshold,
+      const MetricSeries *series)
+{
+    guint n = study->outcomes->len;
+    g_autofree Sample *singles = g_new0(Sample, n);
+    g_autofree ThresholdRun *runs = make_runs(study, series, singles);
+    g_auto(ThresholdResult) result = {0};
+    threshold_evaluate(&threshold->threshold, runs, n, scenario->replications.confidence,
+                       series != NULL ? series->unit : "", &result);
+    ThresholdOutcome *out = g_new0(ThresholdOutcome, 1);
+    out->metric = g_strdup(series != NULL ? series->metric : threshold->metric);
+    out->expr = threshold->text;
+    out->verdict = result.verdict;
+    out->message = g_steal_pointer(&result.message);
+    out->observed = result.observed;
+    out->interval = result.interval;
+    out->has_worst = result.worst != NULL;
+    out->worst = result.worst != NULL ? (uint32_t)result.worst->replication : 0;
+    g_ptr_array_add(study->thresholds, out);
+    study->passed = study->passed && out->verdict == THRESHOLD_PASS;
+    for (guint k = 0; k < n; k++) {
+        sample_clear(&singles[k]);
+    }
+}
+
+static void
+judge_all(Study *study, const Scenario *scenario)
+{
+    g_ptr_array_set_size(study->thresholds, 0);
+    study->passed = true;
+    for (guint t = 0; t < scenario->n_thresholds; t++) {
+        const ScenarioThreshold *threshold = &scenario->thresholds[t];
+        g_autoptr(MetricKey) selector = metric_key_parse(threshold->metric, NULL);
+        guint n_matched = 0;
+        for (guint i = 0; selector != NULL && i < study->series->len; i++) {
+            const MetricSeries *series = g_ptr_array_index(study->series, i);
+            if (metric_key_matches(series->key, selector)) {
+                judge(study, scenario, threshold, series);
+                n_matched++;
+            }
+        }
+        if (n_matched == 0) {
+            judge(study, scenario, threshold, NULL);
+        }
+    }
+}
+
+/* Whether relativePrecision is asked of a metric. */
+static bool
+is_stopping(const MetricSeries *series)
+{
+    return g_str_equal(series->key->name, "sfc_init_seconds") ||
+           g_str_equal(series->key->name, "sfc_recovery_seconds");
+}
+
+static bool
+is_precise(const MetricSeries *series, double confidence, double precision)
+{
+    g_auto(Sample) sample = {0};
+    series_values(series, &sample);
+    Interval interval;
+    return !sample_mean_interval(&sample, confidence, &interval) ||
+           (interval.high - interval.low) / 2 <= precision * fabs(sample.mean);
+}
+
+bool
+study_wants_more(const Study *study, const Scenario *scenario)
+{
+    const ScenarioReplications *rule = &scenario->replications;
+    for (guint i = 0; i < study->thresholds->len; i++) {
+        const ThresholdOutcome *outcome = g_ptr_array_index(study->thresholds, i);
+        if (outcome->verdict == THRESHOLD_INCONCLUSIVE) {
+            return true;
+        }
+    }
+    for (guint i = 0; rule->relative_precision > 0 && i < study->series->len; i++) {
+        const MetricSeries *series = g_ptr_array_index(study->series, i);
+        if (is_stopping(series) &&
+            !is_precise(series, rule->confidence, rule->relative_precision)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- running ---- */
+
 static Events *
 open_events(const Batch *batch, uint64_t seed, uint32_t replication, GError **error)
 {
@@ -51,8 +326,18 @@ open_events(const Batch *batch, uint64_t seed, uint32_t replication, GError **er
     return events_open(path, batch->scenario->name, seed, replication, error);
 }
 
+static void
+run_world(const Batch *batch, World *world)
+{
+    nsec_t duration = batch->scenario->duration, slice = MAX(duration / 64, NSEC_PER_SEC);
+    for (nsec_t t = 0; t < duration && !is_interrupted(batch);) {
+        t = MIN(t + slice, duration);
+        world_run(world, t);
+    }
+}
+
 static Outcome *
-run_one(const Batch *batch, uint32_t replication, GError **error)
+run_one(Batch *batch, uint32_t replication, GError **error)
 {
     uint64_t seed = seed_of(batch);
     Events *events = NULL;
@@ -68,10 +353,14 @@ run_one(const Batch *batch, uint32_t replication, GError **error)
     if (events != NULL) {
         world_add_sink(world, events_sink(events));
     }
-    nsec_t slice = MAX(batch->scenario->duration / 64, NSEC_PER_SEC);
-    for (nsec_t t = 0; t < batch->scenario->duration && !is_interrupted(batch);) {
-        t = MIN(t + slice, batch->scenario->duration);
-        world_run(world, t);
+    Fingerprint fingerprint;
+    fingerprint_init(&fingerprint);
+    if (replication == 0) {
+        world_add_sink(world, fingerprint_sink(&fingerprint));
+    }
+    run_world(batch, world);
+    if (replication == 0) {
+        batch->study->fingerprint = fingerprint_value(&fingerprint); /* one thread gets here */
     }
     Outcome *outcome =
         outcome_collect(world, batch->scenario, batch->chains, timeline, seed, replication);
@@ -98,6 +387,9 @@ work(gpointer data, gpointer user)
     Outcome *outcome = run_one(batch, replication, &error);
     g_mutex_lock(&batch->lock);
     batch->slots[replication] = outcome;
+    if (outcome != NULL) {
+        absorb(batch->study, outcome, replication - (guint)batch->first);
+    }
     if (error != NULL && batch->error == NULL) {
         batch->error = g_steal_pointer(&error);
     }
@@ -133,163 +425,27 @@ run_range(Batch *batch, int from, int to, GError **error)
     return true;
 }
 
-/* ---- series and thresholds ---- */
-
-static void
-series_free(void *data)
-{
-    MetricSeries *series = data;
-    g_free(series->metric);
-    g_array_unref(series->values);
-    g_free(series);
-}
-
-static void
-threshold_outcome_free(void *data)
-{
-    ThresholdOutcome *outcome = data;
-    g_free(outcome->metric);
-    g_free(outcome->message);
-    g_free(outcome);
-}
-
-static void
-add_outcome_values(Study *study, GHashTable *index, const Outcome *outcome, guint position)
-{
-    for (guint i = 0; i < outcome->values->len; i++) {
-        const OutcomeValue *value = g_ptr_array_index(outcome->values, i);
-        MetricSeries *series = g_hash_table_lookup(index, value->metric);
-        if (series == NULL) {
-            series = g_new0(MetricSeries, 1);
-            series->metric = g_strdup(value->metric);
-            series->unit = value->unit;
-            series->values = g_array_new(false, false, sizeof(double));
-            g_hash_table_insert(index, series->metric, series);
-            g_ptr_array_add(study->series, series);
-        }
-        while (series->values->len < position) {
-            double none = NAN;
-            g_array_append_val(series->values, none);
-        }
-        g_array_append_val(series->values, value->value);
-    }
-}
-
-static void
-collect_series(Study *study)
-{
-    g_autoptr(GHashTable) index = g_hash_table_new(g_str_hash, g_str_equal);
-    g_ptr_array_set_size(study->series, 0);
-    for (guint k = 0; k < study->outcomes->len; k++) {
-        add_outcome_values(study, index, g_ptr_array_index(study->outcomes, k), k);
-    }
-    for (guint i = 0; i < study->series->len; i++) {
-        MetricSeries *series = g_ptr_array_index(study->series, i);
-        while (series->values->len < study->outcomes->len) {
-            double none = NAN;
-            g_array_append_val(series->values, none);
-        }
-    }
-}
-
-static void
-judge(Study *study, const Scenario *scenario, const ScenarioThreshold *threshold,
-      const MetricSeries *series)
-{
-    guint n = study->outcomes->len;
-    g_autofree ThresholdRun *runs = g_new0(ThresholdRun, n);
-    g_autofree Sample *samples = g_new0(Sample, n);
-    for (guint k = 0; k < n; k++) {
-        const Outcome *outcome = g_ptr_array_index(study->outcomes, k);
-        double value = series != NULL ? g_array_index(series->values, double, k) : NAN;
-        if (!isnan(value)) {
-            sample_add(&samples[k], value);
-        }
-        runs[k] = (ThresholdRun){(int)outcome->replication, outcome->seed, &samples[k]};
-    }
-    g_auto(ThresholdResult) result = {0};
-    threshold_evaluate(&threshold->threshold, runs, n, scenario->replications.confidence,
-                       series != NULL ? series->unit : "", &result);
-    ThresholdOutcome *out = g_new0(ThresholdOutcome, 1);
-    out->metric = g_strdup(series != NULL ? series->metric : threshold->metric);
-    out->expr = threshold->text;
-    out->verdict = result.verdict;
-    out->message = g_steal_pointer(&result.message);
-    g_ptr_array_add(study->thresholds, out);
-    study->passed = study->passed && out->verdict == THRESHOLD_PASS;
-    for (guint k = 0; k < n; k++) {
-        sample_clear(&samples[k]);
-    }
-}
-
-static void
-judge_all(Study *study, const Scenario *scenario)
-{
-    g_ptr_array_set_size(study->thresholds, 0);
-    study->passed = true;
-    for (guint t = 0; t < scenario->n_thresholds; t++) {
-        const ScenarioThreshold *threshold = &scenario->thresholds[t];
-        g_autoptr(MetricKey) selector = metric_key_parse(threshold->metric, NULL);
-        guint n_matched = 0;
-        for (guint i = 0; selector != NULL && i < study->series->len; i++) {
-            const MetricSeries *series = g_ptr_array_index(study->series, i);
-            g_autoptr(MetricKey) key = metric_key_parse(series->metric, NULL);
-            if (key != NULL && metric_key_matches(key, selector)) {
-                judge(study, scenario, threshold, series);
-                n_matched++;
-            }
-        }
-        if (n_matched == 0) {
-            judge(study, scenario, threshold, NULL);
-        }
-    }
-}
-
-static bool
-is_precise(const MetricSeries *series, double confidence, double precision)
-{
-    g_auto(Sample) sample = {0};
-    for (guint k = 0; k < series->values->len; k++) {
-        double value = g_array_index(series->values, double, k);
-        if (!isnan(value)) {
-            sample_add(&sample, value);
-        }
-    }
-    Interval interval;
-    return !sample_mean_interval(&sample, confidence, &interval) ||
-           (interval.high - interval.low) / 2 <= precision * fabs(sample.mean);
-}
-
-static bool
-wants_more(const Study *study, const Scenario *scenario)
-{
-    const ScenarioReplications *rule = &scenario->replications;
-    for (guint i = 0; i < study->thresholds->len; i++) {
-        const ThresholdOutcome *outcome = g_ptr_array_index(study->thresholds, i);
-        if (outcome->verdict == THRESHOLD_INCONCLUSIVE) {
-            return true;
-        }
-    }
-    for (guint i = 0; rule->relative_precision > 0 && i < study->series->len; i++) {
-        const MetricSeries *series = g_ptr_array_index(study->series, i);
-        if (g_str_has_prefix(series->metric, "sfc_init_seconds") &&
-            !is_precise(series, rule->confidence, rule->relative_precision)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- the study ---- */
 
-static void
-take_outcomes(Study *study, Batch *batch, int from, int to)
+Study *
+study_new(void)
 {
-    for (int k = from; k < to; k++) {
-        g_ptr_array_add(study->outcomes, g_steal_pointer(&batch->slots[k]));
+    Study *study = g_new0(Study, 1);
+    study->outcomes = g_ptr_array_new_with_free_func((GDestroyNotify)outcome_free);
+    study->series = g_ptr_array_new_with_free_func(series_free);
+    study->index = g_hash_table_new(g_str_hash, g_str_equal);
+    study->thresholds = g_ptr_array_new_with_free_func(threshold_outcome_free);
+    return study;
+}
+
+void
+study_take(Study *study, const Scenario *scenario, Outcome **take, guint n)
+{
+    for (guint k = 0; k < n; k++) {
+        absorb(study, take[k], study->outcomes->len + k);
     }
-    collect_series(study);
-    judge_all(study, batch->scenario);
+    append_outcomes(study, take, n);
+    judge_all(study, scenario);
 }
 
 static bool
@@ -300,13 +456,15 @@ run_study(Study *study, Batch *batch, int first, int count, int max, GError **er
         if (!run_range(batch, from, to, error)) {
             return false;
         }
-        take_outcomes(study, batch, from, to);
-        bool more = batch->options->only < 0 && to < max && wants_more(study, batch->scenario);
+        append_outcomes(study, &batch->slots[from], (guint)(to - from));
+        judge_all(study, batch->scenario);
+        bool more =
+            batch->options->only < 0 && to < max && study_wants_more(study, batch->scenario);
         if (!more) {
             return true;
         }
         from = to;
-        to = MIN(to + EXTRA_STEP, max);
+        to = MIN(to + MAX(EXTRA_STEP, to / 10), max);
     }
 }
 
@@ -322,13 +480,11 @@ replicate(const Scenario *scenario, const Chains *chains, const ReplicateOptions
         count = 1;
         max = first + 1;
     }
-    Batch batch = {.scenario = scenario, .chains = chains, .options = options};
+    Study *study = study_new();
+    Batch batch = {
+        .scenario = scenario, .chains = chains, .options = options, .study = study, .first = first};
     g_mutex_init(&batch.lock);
     batch.slots = g_new0(Outcome *, MAX(max, first + count));
-    Study *study = g_new0(Study, 1);
-    study->outcomes = g_ptr_array_new_with_free_func((GDestroyNotify)outcome_free);
-    study->series = g_ptr_array_new_with_free_func(series_free);
-    study->thresholds = g_ptr_array_new_with_free_func(threshold_outcome_free);
     bool ok = run_study(study, &batch, first, count, max, error);
     for (int k = 0; k < MAX(max, first + count); k++) {
         outcome_free(batch.slots[k]);
@@ -349,6 +505,7 @@ study_free(Study *study)
         return;
     }
     g_ptr_array_unref(study->outcomes);
+    g_hash_table_unref(study->index);
     g_ptr_array_unref(study->series);
     g_ptr_array_unref(study->thresholds);
     g_free(study);
@@ -357,11 +514,5 @@ study_free(Study *study)
 const MetricSeries *
 study_series(const Study *study, const char *metric)
 {
-    for (guint i = 0; i < study->series->len; i++) {
-        const MetricSeries *series = g_ptr_array_index(study->series, i);
-        if (g_str_equal(series->metric, metric)) {
-            return series;
-        }
-    }
-    return NULL;
+    return g_hash_table_lookup(study->index, metric);
 }

@@ -5,7 +5,11 @@
  * the scenario's name is mixed into the seed, so that scenarios share no draws.
  *
  * After `count` replications more are made, in steps, while a threshold is inconclusive or the
- * relative half-width of a chain's initialisation time is above relativePrecision, up to `max`. */
+ * relative half-width of a chain's initialisation or recovery time is above relativePrecision, up
+ * to `max`.
+ *
+ * A metric may be observed several times in a replication (several strikes of a fault): means and
+ * their intervals are over replications, quantiles and extremes over all observations. */
 #pragma once
 
 #include "models/chain.h"
@@ -26,8 +30,11 @@ typedef struct ReplicateOptions {
 
 typedef struct MetricSeries {
     char *metric;
+    MetricKey *key; /* the same, taken apart */
     const char *unit;
-    GArray *values; /* double, one for each replication; NAN: not observed */
+    GArray *values;     /* double, the mean of each replication; NAN: not observed */
+    GPtrArray *samples; /* Sample *, by replication: its observations where there are several, NULL
+                           otherwise; shorter than `values` when no more follow */
 } MetricSeries;
 
 typedef struct ThresholdOutcome {
@@ -35,18 +42,39 @@ typedef struct ThresholdOutcome {
     const char *expr;
     ThresholdVerdict verdict;
     char *message;
+    double observed;   /* NAN: nothing was */
+    Interval interval; /* that was judged */
+    bool has_worst;    /* false: nothing was observed */
+    uint32_t worst;    /* replication */
 } ThresholdOutcome;
 
+/* What only the first outcome keeps: where Pods were and why they did not start, and the paths of
+ * chains.  The values of all are in the series. */
 typedef struct Study {
-    GPtrArray *outcomes;   /* Outcome *, by replication */
-    GPtrArray *series;     /* MetricSeries *, in the order of first appearance */
+    GPtrArray *outcomes;   /* Outcome *, by replication; their `values` are empty */
+    GPtrArray *series;     /* MetricSeries *, by metric */
+    GHashTable *index;     /* metric -> MetricSeries */
     GPtrArray *thresholds; /* ThresholdOutcome * */
     bool passed;           /* every threshold */
+    uint64_t fingerprint;  /* of replication 0; 0: it was not run */
 } Study;
 
 Study *replicate(const Scenario *scenario, const Chains *chains, const ReplicateOptions *options,
                  GError **error);
+Study *study_new(void);
 void study_free(Study *study);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Study, study_free)
 
+/* Takes n more outcomes, in the order of replications, and judges every threshold anew. */
+void study_take(Study *study, const Scenario *scenario, Outcome **take, guint n);
+
+/* Whether more replications could decide something: see above. */
+bool study_wants_more(const Study *study, const Scenario *scenario);
+
 const MetricSeries *study_series(const Study *study, const char *metric);
+
+/* Adds a metric's values over replications, without those that did not observe it. */
+void series_values(const MetricSeries *series, Sample *out);
+
+/* Adds all observations of all replications. */
+void series_pooled(const MetricSeries *series, Sample *out);
