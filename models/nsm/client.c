@@ -2,18 +2,20 @@
 #include "models/nsm/client.h"
 
 #include "models/nsm/connection.h"
+#include "models/nsm/heal.h"
 #include "models/nsm/nsurl.h"
+#include "models/nsm/version.h"
 #include "models/spire/spire.h"
 
 #include <string.h>
 
-#define RETRY (200 * NSEC_PER_MSEC)         /* common/retry: interval */
-#define REQUEST_TIMEOUT (15 * NSEC_PER_SEC) /* NSM_REQUEST_TIMEOUT */
-#define DIAL_TIMEOUT (5 * NSEC_PER_SEC)     /* NSM_DIAL_TIMEOUT */
-#define CLOSE_TIMEOUT (15 * NSEC_PER_SEC)   /* of the Close on SIGTERM */
-#define RECONNECT_FIRST NSEC_PER_SEC        /* grpc back-off: 1 s * 1.6^n, at most 120 s */
-#define RECONNECT_MAX (120 * NSEC_PER_SEC)
-#define RECONNECT_JITTER 0.2
+#define RETRY (200 * NSEC_PER_MSEC)             /* common/retry: interval */
+#define REQUEST_TIMEOUT (15 * NSEC_PER_SEC)     /* NSM_REQUEST_TIMEOUT */
+#define DIAL_TIMEOUT (5 * NSEC_PER_SEC)         /* NSM_DIAL_TIMEOUT */
+#define CLOSE_TIMEOUT (15 * NSEC_PER_SEC)       /* of the Close on SIGTERM */
+#define LIVENESS_INTERVAL (200 * NSEC_PER_MSEC) /* cmd-nsc@v1.4.0:internal/config/config.go:48 */
+#define LIVENESS_TIMEOUT NSEC_PER_SEC
+#define LIVENESS_PACKETS 4 /* sdk-kernel@v1.4.0:pkg/kernel/tools/heal/liveness_check.go */
 
 #define CLIENT_STATES(X)                                                                           \
     X(IDENTITY)                                                                                    \
@@ -29,8 +31,24 @@ typedef enum ClientState {
 #undef X
 } ClientState;
 
-/* Tags: kind in the low bits, index of the URL above. */
-enum { TAG_MONITOR = 1, TAG_REQUEST, TAG_PAUSE, TAG_REFRESH, TAG_CLOSE, TAG_BITS = 3 };
+/* Tags: kind in the low bits, index of the URL above; the upper half of the kinds is heal's. */
+enum {
+    TAG_MONITOR = 1,
+    TAG_REQUEST,
+    TAG_PAUSE,
+    TAG_REFRESH,
+    TAG_CLOSE,
+    TAG_HEAL = 8,
+    TAG_BITS = 4
+};
+G_STATIC_ASSERT(TAG_HEAL + HEAL_N_TAGS == 1 << TAG_BITS);
+
+/* The connection of one URL. */
+typedef struct Chain {
+    Connection *connection; /* NULL: none known */
+    nsec_t refresh;         /* the interval between refreshes */
+    Heal heal;
+} Chain;
 
 typedef struct Client {
     Machine base;
@@ -38,20 +56,16 @@ typedef struct Client {
     bool init; /* cmd-nsc-init */
     char *name;
     char *manager;
-    GArray *urls; /* NsUrl */
-    nsec_t request_timeout;
-    nsec_t dial_timeout;
-    nsec_t token_lifetime;
+    GArray *urls;     /* NsUrl */
+    HealContext heal; /* timeouts, too */
     ClientState state;
-    guint current;            /* URL being connected */
-    Connection **connections; /* by URL; NULL: none known */
-    nsec_t *refresh;          /* by URL: the interval between refreshes */
-    guint n_closing;          /* Closes that are not answered yet */
-    guint n_connected;        /* URLs whose Request has succeeded: the first so many */
-    bool monitored;           /* the current URL's MonitorConnections has answered */
-    nsec_t monitor_end;       /* its deadline; 0: not begun */
-    nsec_t reconnect;         /* next pause while the manager cannot be reached */
-    RandomStream random;
+    guint current;      /* URL being connected */
+    Chain *chains;      /* by URL */
+    guint n_closing;    /* Closes that are not answered yet */
+    guint n_connected;  /* URLs whose Request has succeeded: the first so many */
+    bool monitored;     /* the current URL's MonitorConnections has answered */
+    nsec_t monitor_end; /* its deadline; 0: not begun */
+    Channel channel;    /* to the manager */
 } Client;
 
 static uint64_t
@@ -85,15 +99,13 @@ wire_of(NsMechanism mechanism)
 static Connection *
 make_request(Client *client, guint i, nsec_t now, Actions *actions)
 {
-    if (client->connections[i] != NULL) {
-        Connection *again = connection_copy(client->connections[i]);
-        again->index = 0;
-        g_array_index(again->path, PathSegment, 0).expires = now + client->token_lifetime;
-        return again;
+    nsec_t life = svid_token_life(&client->svid, now, client->heal.token_lifetime);
+    if (client->chains[i].connection != NULL) {
+        return connection_again(client->chains[i].connection, now, life);
     }
     const NsUrl *url = &g_array_index(client->urls, NsUrl, i);
     Connection *connection = connection_new(connection_name(client, i, actions), url->service);
-    connection_advance(connection, client->name, now, client->token_lifetime);
+    connection_advance(connection, client->name, now, life);
     labels_clear(&connection->labels);
     labels_copy(&url->labels, &connection->labels);
     labels_add_client_info(&connection->labels, client->base.info);
@@ -114,8 +126,8 @@ request(Client *client, guint i, nsec_t now, Actions *actions)
     Action *call =
         actions_call(actions, client->manager, tag_of(TAG_REQUEST, i),
                      nsm_message(MESSAGE_NSM_REQUEST, make_request(client, i, now, actions)));
-    call->timeout = client->request_timeout;
-    call->dial_timeout = client->dial_timeout;
+    call->timeout = client->heal.request_timeout;
+    call->dial_timeout = client->heal.dial_timeout;
 }
 
 /* The next URL, or the end. */
@@ -136,7 +148,7 @@ go_on(Client *client, nsec_t now, Actions *actions)
     }
     client->state = STATE_MONITOR;
     if (client->monitor_end == 0) {
-        client->monitor_end = now + client->request_timeout;
+        client->monitor_end = now + client->heal.request_timeout;
     }
     if (now >= client->monitor_end) {
         actions_trace(actions, TRACE_NOTE, client->base.info->pod_key,
@@ -145,11 +157,11 @@ go_on(Client *client, nsec_t now, Actions *actions)
         return;
     }
     Connection *ask = connection_new(connection_name(client, client->current, actions), "");
-    connection_advance(ask, client->name, now, client->token_lifetime);
-    Action *call = actions_call(actions, client->manager, tag_of(TAG_MONITOR, client->current),
+    connection_advance(ask, client->name, now, client->heal.token_lifetime);
+    Action *call = actions_open(actions, client->manager, tag_of(TAG_MONITOR, client->current),
                                 nsm_message(MESSAGE_NSM_MONITOR, ask));
-    call->timeout = client->request_timeout;
-    call->dial_timeout = client->dial_timeout;
+    call->timeout = client->heal.request_timeout;
+    call->dial_timeout = client->heal.dial_timeout;
 }
 
 static void
@@ -162,32 +174,34 @@ pause_for(Client *client, nsec_t delay, Actions *actions)
 /* The dial is WaitForReady: a manager that cannot be reached is tried again with gRPC's
  * connection back-off, not with the retry element's pause. */
 static void
-back_off(Client *client, nsec_t at_most, Actions *actions)
+back_off(Client *client, nsec_t now, nsec_t at_most, Actions *actions)
 {
-    double jitter = 1 + RECONNECT_JITTER * (2 * random_uniform(&client->random) - 1);
-    nsec_t delay = (nsec_t)((double)client->reconnect * jitter);
+    nsec_t delay = channel_refused(&client->channel, now);
     pause_for(client, MIN(delay, at_most), actions);
-    client->reconnect = MIN(client->reconnect * 8 / 5, RECONNECT_MAX);
 }
 
+/* The initial event of MonitorConnections, or its failure. */
 static void
 on_monitored(Client *client, const Input *input, Actions *actions)
 {
-    if (input->kind == INPUT_FAILURE && input->failure == FAILURE_REFUSED) {
-        back_off(client, client->monitor_end - input->now, actions);
+    if (input->kind == INPUT_CLOSED && input->failure == FAILURE_REFUSED) {
+        back_off(client, input->now, client->monitor_end - input->now, actions);
         return;
     }
-    if (input->kind == INPUT_FAILURE) { /* fatal (cmd-nsc@v1.4.0:main.go:228-247) */
+    if (input->kind == INPUT_CLOSED) { /* fatal (cmd-nsc@v1.4.0:main.go:228-247) */
         actions_trace(
             actions, TRACE_NOTE, client->base.info->pod_key,
             actions_printf(actions, "MonitorConnections: %s: fatal", failure_text(input->failure)));
         actions_exit(actions, 1);
         return;
     }
-    if (input->message->type == MESSAGE_NSM_EVENT) { /* left by the init container: taken over */
-        connection_unref(client->connections[client->current]);
-        client->connections[client->current] =
-            connection_ref(nsm_message_connection(input->message));
+    channel_ready(&client->channel);
+    actions_cancel(actions, input->tag);
+    Connection *left = nsm_message_connection(input->message);
+    if (left != NULL) { /* by the init container: taken over */
+        Chain *chain = &client->chains[client->current];
+        connection_unref(chain->connection);
+        chain->connection = connection_ref(left);
     }
     client->state = STATE_REQUEST;
     client->monitored = true;
@@ -198,37 +212,59 @@ static void
 refresh_later(Client *client, guint i, nsec_t now, Actions *actions)
 {
     /* (0.2 + 0.2 * index / len) of the soonest expiry; the client's index is 0 (FACTS 2.4) */
-    nsec_t left = connection_expires(client->connections[i]) - now;
-    client->refresh[i] = left / 5;
-    actions_timer(actions, tag_of(TAG_REFRESH, i), client->refresh[i]);
+    Chain *chain = &client->chains[i];
+    nsec_t left = connection_expires(chain->connection) - now;
+    chain->refresh = MAX(left, 0) / 5;
+    actions_timer(actions, tag_of(TAG_REFRESH, i), chain->refresh);
+}
+
+static void
+keep(Client *client, guint i, Connection *answer, nsec_t now, Actions *actions)
+{
+    Chain *chain = &client->chains[i];
+    connection_ref(answer);
+    connection_unref(chain->connection);
+    chain->connection = answer;
+    refresh_later(client, i, now, actions);
+}
+
+static void
+on_first_connected(Client *client, guint i, nsec_t now, Actions *actions)
+{
+    const Connection *connection = client->chains[i].connection;
+    actions_hold(actions, HOLD_CONNECTION, 1);
+    actions_trace(
+        actions, TRACE_REQUEST_DONE, actions_string(actions, connection->id),
+        actions_printf(actions, "%s via %u segments", connection->service, connection->path->len));
+    client->monitored = false;
+    client->monitor_end = 0;
+    client->n_connected = ++client->current;
+    go_on(client, now, actions);
 }
 
 static void
 on_connected(Client *client, guint i, const Input *input, Actions *actions)
 {
-    bool first = i >= client->n_connected;
-    connection_unref(client->connections[i]);
-    client->connections[i] = connection_ref(nsm_message_connection(input->message));
-    client->reconnect = RECONNECT_FIRST;
-    if (!client->init) {
-        refresh_later(client, i, input->now, actions);
+    Connection *answer = nsm_message_connection(input->message);
+    Chain *chain = &client->chains[i];
+    if (client->init) {
+        connection_unref(chain->connection);
+        chain->connection = connection_ref(answer);
+    } else {
+        keep(client, i, answer, input->now, actions);
+        heal_established(&chain->heal, &client->heal, answer, input->now, actions);
     }
-    if (first) {
-        const Connection *connection = client->connections[i];
-        actions_hold(actions, HOLD_CONNECTION, 1);
-        actions_trace(actions, TRACE_REQUEST_DONE, actions_string(actions, connection->id),
-                      actions_printf(actions, "%s via %u segments", connection->service,
-                                     connection->path->len));
-        client->monitored = false;
-        client->monitor_end = 0;
-        client->n_connected = ++client->current;
-        go_on(client, input->now, actions);
+    if (i >= client->n_connected) {
+        on_first_connected(client, i, input->now, actions);
     }
 }
 
 static void
 on_requested(Client *client, guint i, const Input *input, Actions *actions)
 {
+    if (input->kind == INPUT_REPLY) {
+        channel_ready(&client->channel);
+    }
     if (input->kind == INPUT_REPLY && input->message->type == MESSAGE_NSM_CONNECTION) {
         on_connected(client, i, input, actions);
         return;
@@ -237,13 +273,36 @@ on_requested(Client *client, guint i, const Input *input, Actions *actions)
     actions_trace(actions, TRACE_REQUEST_FAILED, connection_name(client, i, actions),
                   actions_string(actions, why));
     if (i < client->n_connected) { /* v1.4.0: a failed refresh waits for the next tick */
-        actions_timer(actions, tag_of(TAG_REFRESH, i), client->refresh[i]);
+        Chain *chain = &client->chains[i];
+        actions_timer(actions, tag_of(TAG_REFRESH, i), chain->refresh);
+        heal_refresh_failed(&chain->heal, &client->heal, input->now, actions);
         return;
     }
     if (input->kind == INPUT_FAILURE && input->failure == FAILURE_REFUSED) {
-        back_off(client, NSEC_NEVER, actions);
+        back_off(client, input->now, NSEC_NEVER, actions);
     } else {
         pause_for(client, RETRY, actions);
+    }
+}
+
+/* `begin` serialises: a refresh that is due while the connection heals is left out; the timer is
+ * set again when that is done. */
+static void
+refresh(Client *client, guint i, nsec_t now, Actions *actions)
+{
+    Heal *heal = &client->chains[i].heal;
+    if (!heal_busy(heal)) {
+        heal_refresh_begins(heal);
+        request(client, i, now, actions);
+    }
+}
+
+static void
+on_heal(Client *client, guint i, const Input *input, Actions *actions)
+{
+    Chain *chain = &client->chains[i];
+    if (heal_step(&chain->heal, &client->heal, input, actions)) {
+        keep(client, i, chain->heal.connection, input->now, actions);
     }
 }
 
@@ -257,12 +316,13 @@ on_stop(Client *client, Actions *actions)
     }
     client->state = STATE_CLOSING;
     for (guint i = 0; i < client->n_connected; i++) {
-        Connection *connection = connection_copy(client->connections[i]);
+        heal_stop(&client->chains[i].heal, actions);
+        Connection *connection = connection_copy(client->chains[i].connection);
         connection->index = 0;
         Action *call = actions_call(actions, client->manager, tag_of(TAG_CLOSE, i),
                                     nsm_message(MESSAGE_NSM_CLOSE, connection));
         call->timeout = CLOSE_TIMEOUT;
-        call->dial_timeout = client->dial_timeout;
+        call->dial_timeout = client->heal.dial_timeout;
         client->n_closing++;
     }
 }
@@ -271,14 +331,18 @@ static void
 on_tagged(Client *client, const Input *input, Actions *actions)
 {
     guint i = (guint)(input->tag >> TAG_BITS);
-    bool closed = (input->tag & ((1 << TAG_BITS) - 1)) == TAG_CLOSE;
+    int kind = (int)(input->tag & ((1 << TAG_BITS) - 1));
     if (client->state == STATE_CLOSING) {
-        if (closed && --client->n_closing == 0) {
+        if (kind == TAG_CLOSE && --client->n_closing == 0) {
             actions_exit(actions, 0);
         }
         return;
     }
-    switch (input->tag & ((1 << TAG_BITS) - 1)) {
+    if (kind >= TAG_HEAL) {
+        on_heal(client, i, input, actions);
+        return;
+    }
+    switch (kind) {
     case TAG_MONITOR:
         on_monitored(client, input, actions);
         break;
@@ -289,7 +353,7 @@ on_tagged(Client *client, const Input *input, Actions *actions)
         go_on(client, input->now, actions);
         break;
     case TAG_REFRESH:
-        request(client, i, input->now, actions);
+        refresh(client, i, input->now, actions);
         break;
     default:
         break;
@@ -313,6 +377,9 @@ step(Machine *machine, const Input *input, Actions *actions)
     case INPUT_REPLY:
     case INPUT_FAILURE:
     case INPUT_TIMER:
+    case INPUT_EVENT:
+    case INPUT_CLOSED:
+    case INPUT_DATAPLANE:
         on_tagged(client, input, actions);
         break;
     case INPUT_REQUEST:
@@ -331,15 +398,61 @@ client_free(Machine *machine)
 {
     Client *client = (Client *)machine;
     for (guint i = 0; i < client->urls->len; i++) {
-        connection_unref(client->connections[i]);
+        connection_unref(client->chains[i].connection);
+        heal_clear(&client->chains[i].heal);
     }
-    g_free(client->connections);
-    g_free(client->refresh);
+    g_free(client->chains);
     g_array_unref(client->urls);
     svid_clear(&client->svid);
     g_free(client->name);
     g_free(client->manager);
     g_free(client);
+}
+
+/* A variable of the liveness check: v1.4.0 has no underscores inside its names (FACTS 2.7). */
+static char *
+liveness_env(const ProcessInfo *info, const char *name)
+{
+    g_autofree char *newer = g_strdup_printf("NSM_LIVENESS_CHECK_%s", name);
+    g_autofree char *older = g_strdup_printf("NSM_LIVENESSCHECK%s", name);
+    g_autofree char *fallback = process_env(info, older, NULL);
+    return process_env(info, newer, fallback);
+}
+
+static nsec_t
+liveness_duration(const ProcessInfo *info, const char *name, nsec_t fallback)
+{
+    g_autofree char *newer = g_strdup_printf("NSM_LIVENESS_CHECK_%s", name);
+    g_autofree char *older = g_strdup_printf("NSM_LIVENESSCHECK%s", name);
+    return process_duration(info, newer, process_duration(info, older, fallback));
+}
+
+/* As Go's strconv.ParseBool. */
+static bool
+is_false(const char *text)
+{
+    static const char *const words[] = {"0", "f", "F", "false", "FALSE", "False", NULL};
+    return text != NULL && g_strv_contains(words, text);
+}
+
+static void
+init_heal(Client *client)
+{
+    const ProcessInfo *info = client->base.info;
+    g_autofree char *enabled = liveness_env(info, "ENABLED");
+    client->heal = (HealContext){
+        .info = info,
+        .svid = &client->svid,
+        .manager = client->manager,
+        .channel = &client->channel,
+        .liveness = !is_false(enabled),
+        .check = {.interval = liveness_duration(info, "INTERVAL", LIVENESS_INTERVAL),
+                  .timeout = liveness_duration(info, "TIMEOUT", LIVENESS_TIMEOUT),
+                  .packets = LIVENESS_PACKETS},
+        .checks_each_attempt = nsm_heal_checks_each_attempt(process_version(info)),
+        .request_timeout = process_duration(info, "NSM_REQUEST_TIMEOUT", REQUEST_TIMEOUT),
+        .dial_timeout = process_duration(info, "NSM_DIAL_TIMEOUT", DIAL_TIMEOUT),
+        .token_lifetime = process_duration(info, "NSM_MAX_TOKEN_LIFETIME", NSM_TOKEN_LIFETIME)};
 }
 
 static Machine *
@@ -358,13 +471,13 @@ create(const ProcessInfo *info, const MachineClass *class, bool init)
     if (client->urls == NULL) {
         client->urls = g_array_new(false, true, sizeof(NsUrl));
     }
-    client->connections = g_new0(Connection *, client->urls->len + 1);
-    client->refresh = g_new0(nsec_t, client->urls->len + 1);
-    process_random(info, "reconnect", &client->random);
-    client->request_timeout = process_duration(info, "NSM_REQUEST_TIMEOUT", REQUEST_TIMEOUT);
-    client->dial_timeout = process_duration(info, "NSM_DIAL_TIMEOUT", DIAL_TIMEOUT);
-    client->token_lifetime = process_duration(info, "NSM_MAX_TOKEN_LIFETIME", NSM_TOKEN_LIFETIME);
-    client->reconnect = RECONNECT_FIRST;
+    client->chains = g_new0(Chain, client->urls->len + 1);
+    for (guint i = 0; i < client->urls->len; i++) {
+        heal_init(&client->chains[i].heal, tag_of(TAG_HEAL, i),
+                  wire_of(g_array_index(client->urls, NsUrl, i).mechanism));
+    }
+    channel_init(&client->channel, info);
+    init_heal(client);
     return &client->base;
 }
 

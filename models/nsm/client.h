@@ -4,7 +4,8 @@
  * each try limited by NSM_REQUEST_TIMEOUT, and exits 0 without Close.  The sidecar (or a Pod with
  * cmd-nsc alone) first asks for an existing connection of the same id; it requests once, then
  * refreshes when a fifth of the soonest token's life has passed.  A MonitorConnections that
- * fails is fatal: the process exits and its container restarts. */
+ * fails is fatal: the process exits and its container restarts.  From its first success on it heals
+ * the connection (models/nsm/heal.h). */
 #pragma once
 
 #include "models/machine.h"

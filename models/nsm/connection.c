@@ -15,6 +15,7 @@ link_end_copy(const LinkEnd *from, LinkEnd *out)
     out->pod = g_strdup(from->pod);
     out->interface = g_strdup(from->interface);
     out->node = g_strdup(from->node);
+    out->ip = g_strdup(from->ip);
 }
 
 static void
@@ -23,6 +24,7 @@ link_end_clear(LinkEnd *end)
     g_clear_pointer(&end->pod, g_free);
     g_clear_pointer(&end->interface, g_free);
     g_clear_pointer(&end->node, g_free);
+    g_clear_pointer(&end->ip, g_free);
 }
 
 static GArray *
@@ -115,6 +117,15 @@ connection_advance(Connection *connection, const char *name, nsec_t now, nsec_t 
     connection->index = next;
 }
 
+Connection *
+connection_again(const Connection *connection, nsec_t now, nsec_t lifetime)
+{
+    Connection *again = connection_copy(connection);
+    again->index = 0;
+    g_array_index(again->path, PathSegment, 0).expires = now + lifetime;
+    return again;
+}
+
 const PathSegment *
 connection_segment(const Connection *connection, guint index)
 {
@@ -132,6 +143,21 @@ connection_next_name(const Connection *connection)
 {
     guint next = connection->index + 1;
     return next < connection->path->len ? connection_segment(connection, next)->name : NULL;
+}
+
+char *
+connection_next_id(const Connection *connection)
+{
+    guint next = connection->index + 1;
+    return next < connection->path->len ? g_strdup(connection_segment(connection, next)->id)
+                                        : g_strdup_printf("%s#%u", connection->id, next);
+}
+
+nsec_t
+connection_previous_expires(const Connection *connection)
+{
+    return connection->index > 0 ? connection_segment(connection, connection->index - 1)->expires
+                                 : NSEC_NEVER;
 }
 
 nsec_t
@@ -185,6 +211,22 @@ Connection *
 nsm_message_connection(const Message *message)
 {
     return ((const NsmMessage *)message)->connection;
+}
+
+Message *
+nsm_event(NsmEventKind kind, Connection *take_connection)
+{
+    NsmMessage *message = message_new(MESSAGE_NSM_EVENT, sizeof *message, clear_nsm);
+    message->connection = take_connection;
+    message->event = kind;
+    message->base.weight = 1;
+    return &message->base;
+}
+
+NsmEventKind
+nsm_event_kind(const Message *message)
+{
+    return ((const NsmMessage *)message)->event;
 }
 
 static void

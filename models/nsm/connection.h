@@ -15,6 +15,9 @@
 /* Token life of a segment, 10 minutes unless NSM_MAX_TOKEN_LIFETIME says otherwise (FACTS 2.4). */
 #define NSM_TOKEN_LIFETIME (600 * NSEC_PER_SEC)
 
+/* A Close that nobody waits for (an expired token, a Request that was given up) ends by itself. */
+#define NSM_CLOSE_TIMEOUT (15 * NSEC_PER_SEC)
+
 typedef struct PathSegment {
     char *name;
     char *id;
@@ -27,6 +30,7 @@ typedef struct LinkEnd {
     char *pod;       /* "namespace/pod" whose namespace the interface goes into; NULL for tunnels */
     char *interface; /* its name there */
     char *node;      /* tunnels: the node at this end */
+    char *ip;        /* that answers echoes there; NULL: none (pass-through functions, tunnels) */
 } LinkEnd;
 
 typedef struct Connection {
@@ -57,11 +61,20 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, connection_unref)
  * is made anew: it expires after `lifetime`. */
 void connection_advance(Connection *connection, const char *name, nsec_t now, nsec_t lifetime);
 
+/* What a client sends to refresh a connection: its own segment's token is made anew. */
+Connection *connection_again(const Connection *connection, nsec_t now, nsec_t lifetime);
+
 /* Id of the sender's own segment: the key of per-link state at a hop. */
 const char *connection_segment_id(const Connection *connection);
 const PathSegment *connection_segment(const Connection *connection, guint index);
 /* Name of the segment after the sender's, or NULL. */
 const char *connection_next_name(const Connection *connection);
+/* Id of the segment after the sender's, known or as the next hop would make it: the key of the next
+ * hop's state.  Free with g_free. */
+char *connection_next_id(const Connection *connection);
+/* When the token of the segment before the sender's expires (timeout/server.go:52): NSEC_NEVER when
+ * there is none. */
+nsec_t connection_previous_expires(const Connection *connection);
 /* The soonest expiry over all segments. */
 nsec_t connection_expires(const Connection *connection);
 
@@ -72,18 +85,28 @@ void labels_add_client_info(Labels *labels, const ProcessInfo *info);
 /* Makes `to` what `from` is. */
 void link_end_assign(LinkEnd *to, const LinkEnd *from);
 
+/* What a MonitorConnections stream tells. */
+typedef enum NsmEventKind {
+    NSM_EVENT_INITIAL, /* the state at the opening */
+    NSM_EVENT_DOWN,    /* UPDATE with state DOWN: the path beyond is broken */
+    NSM_EVENT_DELETE,  /* closed */
+} NsmEventKind;
+
 typedef struct NsmMessage {
-    Message base; /* NSM_REQUEST, NSM_CONNECTION, NSM_CLOSE, NSM_MONITOR */
-    Connection *connection;
+    Message base;           /* NSM_REQUEST, _CONNECTION, _CLOSE, _MONITOR, _EVENT */
+    Connection *connection; /* NSM_EVENT: NULL when there is no such connection */
+    NsmEventKind event;
 } NsmMessage;
 /* weight: path segments, whose tokens the receiver's authorize element checks (FACTS 1.8) */
 Message *nsm_message(MessageType type, Connection *take_connection);
 Connection *nsm_message_connection(const Message *message);
+Message *nsm_event(NsmEventKind kind, Connection *take_connection);
+NsmEventKind nsm_event_kind(const Message *message);
 
 /* ---- registry ---- */
 
 typedef struct RegistryMessage {
-    Message base; /* REGISTRY_REGISTER, _UNREGISTER, _NSE */
+    Message base; /* REGISTRY_REGISTER, _UNREGISTER, _NSE, _WATCH */
     NseRecord *record;
 } RegistryMessage;
 Message *registry_message(MessageType type, NseRecord *take_record);

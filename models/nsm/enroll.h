@@ -2,13 +2,17 @@
  * two thirds of what the registry granted, try again 200 ms after a failure (FACTS 2.4).  An
  * endpoint with NSM_REGISTER_SERVICE registers its network services first.
  *
- * Embedded; the owner forwards inputs whose tag is ENROLL_TAG or SVID_TAG. */
+ * Each registration is watched through the manager; a watch that breaks (manager or registry have
+ * ended) leads to a new registration at once (sdk pkg/registry/common/heal/nse_client.go).
+ *
+ * Embedded; the owner forwards inputs whose tag is ENROLL_TAG, ENROLL_WATCH_TAG or SVID_TAG. */
 #pragma once
 
 #include "models/nsm/connection.h"
 #include "models/spire/spire.h"
 
 #define ENROLL_TAG UINT64_C(0xfffffffffffffff2)
+#define ENROLL_WATCH_TAG UINT64_C(0xfffffffffffffff4)
 
 typedef struct Enrolment {
     const ProcessInfo *info;
@@ -16,7 +20,9 @@ typedef struct Enrolment {
     char *manager;     /* address of the node's manager */
     NseRecord *record; /* what to register */
     guint n_services;  /* of info->own_services: registered so far */
+    int version;
     bool registered;
+    bool calling; /* a registration is under way */
     bool failing; /* the last attempt failed */
 } Enrolment;
 

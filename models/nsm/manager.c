@@ -3,6 +3,7 @@
 #include "models/nsm/manager.h"
 
 #include "models/nsm/connection.h"
+#include "models/nsm/monitor.h"
 #include "models/nsm/select.h"
 #include "models/nsm/version.h"
 #include "models/spire/spire.h"
@@ -43,11 +44,10 @@ struct Link {
     char *forwarder; /* NULL: none chosen */
     char *url;
     uint64_t timer;
-    bool expired;       /* its token expired during a Request; a successful one sets it back */
-    bool busy;          /* `begin`: one event of a connection at a time */
-    GQueue waiting;     /* Task * */
-    Connection *last;   /* of the last Request that succeeded; NULL: not established */
-    Connection *answer; /* what it was answered: monitors are told this */
+    bool expired;     /* its token expired during a Request; a successful one sets it back */
+    bool busy;        /* `begin`: one event of a connection at a time */
+    GQueue waiting;   /* Task * */
+    Connection *last; /* of the last Request that succeeded; NULL: not established */
 };
 
 typedef struct Local {
@@ -55,6 +55,12 @@ typedef struct Local {
     NseRecord *record; /* as the endpoint registered: with its own URL */
     uint64_t timer;
 } Local;
+
+/* The watch of an endpoint's registration, passed on to the registry. */
+typedef struct Watch {
+    uint64_t call; /* the endpoint's stream */
+    uint64_t tag;  /* ours to the registry */
+} Watch;
 
 typedef struct Manager {
     Machine base;
@@ -72,6 +78,9 @@ typedef struct Manager {
     GHashTable *locals; /* NSE name -> Local */
     GHashTable *timers; /* id -> Link or Local, told apart by `link_timers` */
     GHashTable *link_timers;
+    GHashTable *watches;  /* tag -> Watch */
+    GHashTable *watchers; /* call -> Watch */
+    Monitor monitor;
     uint64_t last_id;
 } Manager;
 
@@ -97,7 +106,6 @@ link_free(void *data)
     g_free(link->url);
     g_queue_clear(&link->waiting);
     connection_unref(link->last);
-    connection_unref(link->answer);
     g_free(link);
 }
 
@@ -140,22 +148,22 @@ forget_forwarder(Link *link)
     g_clear_pointer(&link->url, g_free);
 }
 
-/* What an established connection holds goes: its place in memory, its timer, its answers. */
+/* What an established connection holds goes: its place in memory, its timer, its streams. */
 static void
-release_link(Link *link, Actions *actions)
+release_link(Manager *manager, Link *link, Actions *actions)
 {
+    monitor_closed(&manager->monitor, link->id, actions);
     if (link->last != NULL) {
         actions_hold(actions, HOLD_CONNECTION, -1);
         actions_stop_timer(actions, link->timer);
     }
     g_clear_pointer(&link->last, connection_unref);
-    g_clear_pointer(&link->answer, connection_unref);
 }
 
 static void
 drop_link(Manager *manager, Link *link, Actions *actions)
 {
-    release_link(link, actions);
+    release_link(manager, link, actions);
     g_hash_table_remove(manager->link_timers, &link->timer);
     g_hash_table_remove(manager->links, link->id);
 }
@@ -311,11 +319,15 @@ on_forwarders(Manager *manager, Task *task, const RegistryFound *answer_message,
     RegistryFound *found = unhide(manager, answer_message);
     g_clear_pointer(&task->candidates, g_ptr_array_unref);
     task->candidates = g_ptr_array_new_with_free_func((GDestroyNotify)nse_record_unref);
-    bool all = task->link->forwarder != NULL || task->service == NULL;
+    const char *stored = task->link->forwarder;
+    bool all = stored != NULL || task->service == NULL;
     g_autoptr(GPtrArray) chosen =
         select_forwarders(all ? &no_matches : task->service, &task->in->labels, found->records);
     for (guint i = 0; i < chosen->len; i++) {
-        g_ptr_array_add(task->candidates, nse_record_ref(g_ptr_array_index(chosen, i)));
+        NseRecord *record = g_ptr_array_index(chosen, i);
+        if (stored == NULL || g_str_equal(record->name, stored)) { /* Find is by substring */
+            g_ptr_array_add(task->candidates, nse_record_ref(record));
+        }
     }
     message_unref(&found->base);
     if (task->candidates->len == 0 && task->link->forwarder != NULL) {
@@ -344,7 +356,7 @@ on_endpoint(Manager *manager, Task *task, const RegistryFound *answer_message, n
             Actions *actions)
 {
     RegistryFound *found = unhide(manager, answer_message);
-    bool known = found->records->len > 0;
+    bool known = nse_records_find(found->records, task->in->nse, now) != NULL;
     message_unref(&found->base);
     if (known) {
         find_forwarders(manager, task, actions);
@@ -358,9 +370,10 @@ on_endpoint(Manager *manager, Task *task, const RegistryFound *answer_message, n
 static void
 undo(Manager *manager, Task *task, const NseRecord *forwarder, nsec_t now, Actions *actions)
 {
-    actions_call(actions, actions_string(actions, forwarder->url), 0,
-                 nsm_message(MESSAGE_NSM_CLOSE, connection_ref(task->in)))
-        ->dial_timeout = manager->dial_timeout;
+    Action *call = actions_call(actions, actions_string(actions, forwarder->url), 0,
+                                nsm_message(MESSAGE_NSM_CLOSE, connection_ref(task->in)));
+    call->dial_timeout = manager->dial_timeout;
+    call->timeout = NSM_CLOSE_TIMEOUT;
     forget_forwarder(task->link);
     end_task(manager, task, now, actions);
 }
@@ -388,13 +401,11 @@ on_connected(Manager *manager, Task *task, const Input *input, Actions *actions)
     link->last = connection_ref(task->in);
     link->expired = false;
     /* the timeout element: when the previous segment's token expires, the connection is closed */
-    const Connection *in = task->in;
-    nsec_t expires = in->index > 0 ? connection_segment(in, in->index - 1)->expires : NSEC_NEVER;
+    nsec_t expires = connection_previous_expires(task->in);
     actions_timer(actions, link->timer, MAX(expires - input->now, 0));
     Connection *back = connection_copy(nsm_message_connection(input->message));
-    back->index = in->index;
-    connection_unref(link->answer);
-    link->answer = connection_ref(back);
+    back->index = task->in->index;
+    monitor_established(&manager->monitor, back, link->url, actions);
     answer(task, nsm_message(MESSAGE_NSM_CONNECTION, back), actions);
     end_task(manager, task, input->now, actions);
 }
@@ -432,11 +443,12 @@ close_link(Manager *manager, Link *link, Connection *in, uint64_t call, Actions 
     actions_trace(actions, TRACE_CONNECTION_CLOSED, actions_string(actions, link->id), NULL);
     Task *pass = task_new(manager, TASK_PROXY, call);
     pass->in = connection_ref(in);
-    actions_call(actions, actions_string(actions, link->url), pass->id,
-                 nsm_message(MESSAGE_NSM_CLOSE, connection_ref(in)))
-        ->dial_timeout = manager->dial_timeout;
+    Action *onward = actions_call(actions, actions_string(actions, link->url), pass->id,
+                                  nsm_message(MESSAGE_NSM_CLOSE, connection_ref(in)));
+    onward->dial_timeout = manager->dial_timeout;
+    onward->timeout = call == 0 ? NSM_CLOSE_TIMEOUT : 0; /* otherwise its caller limits it */
     forget_forwarder(link);
-    release_link(link, actions);
+    release_link(manager, link, actions);
 }
 
 /* A Close that has waited for the Requests before it. */
@@ -472,12 +484,18 @@ begin_task(Manager *manager, Task *task, nsec_t now, Actions *actions)
     }
 }
 
+static nsec_t
+token_life(const Manager *manager, nsec_t now)
+{
+    return svid_token_life(&manager->svid, now, manager->token_lifetime);
+}
+
 static void
 on_nsm_request(Manager *manager, const Input *input, Actions *actions)
 {
     Task *task = task_new(manager, TASK_FIND_SERVICE, input->call);
     task->in = connection_copy(nsm_message_connection(input->message));
-    connection_advance(task->in, manager->name, input->now, manager->token_lifetime);
+    connection_advance(task->in, manager->name, input->now, token_life(manager, input->now));
     labels_add_client_info(&task->in->labels, manager->base.info);
     task->link = link_of(manager, task->in);
     if (task->link->busy) {
@@ -492,7 +510,7 @@ static void
 on_close(Manager *manager, const Input *input, Actions *actions)
 {
     g_autoptr(Connection) in = connection_copy(nsm_message_connection(input->message));
-    connection_advance(in, manager->name, input->now, manager->token_lifetime);
+    connection_advance(in, manager->name, input->now, token_life(manager, input->now));
     Link *link = g_hash_table_lookup(manager->links, connection_segment_id(in));
     if (link != NULL && link->busy) {
         Task *task = task_new(manager, TASK_PROXY, input->call);
@@ -585,17 +603,42 @@ on_proxied(Manager *manager, Task *task, const Input *input, Actions *actions)
 
 /* ---- inputs ---- */
 
-/* The initial state of a MonitorConnections stream: the connection that a client of this name
- * already has here, if any. */
+/* Registry healing: the endpoint's watch becomes one of ours at the registry; when either end
+ * closes, the other does. */
 static void
-on_monitor(Manager *manager, const Input *input, Actions *actions)
+on_opened(Manager *manager, const Input *input, Actions *actions)
 {
-    g_autofree char *segment = g_strdup_printf("%s#1", nsm_message_connection(input->message)->id);
-    const Link *link = g_hash_table_lookup(manager->links, segment);
-    bool known = link != NULL && link->answer != NULL;
-    actions_reply(actions, input->call,
-                  known ? nsm_message(MESSAGE_NSM_EVENT, connection_ref(link->answer))
-                        : message_ok());
+    if (input->message->type != MESSAGE_REGISTRY_WATCH) {
+        actions_close(actions, input->call);
+        return;
+    }
+    Watch *watch = g_new0(Watch, 1);
+    watch->call = input->call;
+    watch->tag = ++manager->last_id;
+    g_hash_table_insert(manager->watches, &watch->tag, watch);
+    g_hash_table_insert(manager->watchers, &watch->call, watch);
+    NseRecord *record = nse_record_ref(registry_message_record(input->message));
+    Action *open = actions_open(actions, manager->registry, watch->tag,
+                                registry_message(MESSAGE_REGISTRY_WATCH, record));
+    open->flags = CALL_FRESH;
+    open->dial_timeout = nsm_registry_dial_timeout(manager->version, true);
+}
+
+static void
+on_closed(Manager *manager, const Input *input, Actions *actions)
+{
+    const Watch *watch = input->call != 0 ? g_hash_table_lookup(manager->watchers, &input->call)
+                                          : g_hash_table_lookup(manager->watches, &input->tag);
+    if (watch == NULL) {
+        return;
+    }
+    if (input->call != 0) {
+        actions_cancel(actions, watch->tag);
+    } else {
+        actions_close(actions, watch->call);
+    }
+    g_hash_table_remove(manager->watchers, &watch->call);
+    g_hash_table_remove(manager->watches, &watch->tag);
 }
 
 static void
@@ -607,9 +650,6 @@ on_request(Manager *manager, const Input *input, Actions *actions)
         break;
     case MESSAGE_NSM_CLOSE:
         on_close(manager, input, actions);
-        break;
-    case MESSAGE_NSM_MONITOR:
-        on_monitor(manager, input, actions);
         break;
     case MESSAGE_REGISTRY_REGISTER:
         on_register(manager, input, actions);
@@ -667,22 +707,39 @@ on_answer(Manager *manager, const Input *input, Actions *actions)
     }
 }
 
-/* The caller waits no more: a queued task is forgotten, one under way goes on unheard. */
+/* The caller waits no more, and neither do we (a cancelled gRPC context cancels the calls made with
+ * it); what a first Request may have built beyond is closed. */
 static void
-on_cancelled(Manager *manager, uint64_t call)
+give_up(Manager *manager, Task *task, nsec_t now, Actions *actions)
+{
+    actions_cancel(actions, task->id);
+    if (task->state == TASK_PROXY) {
+        end_task(manager, task, now, actions);
+    } else if (task->state == TASK_NEXT_HOP && task->link->last == NULL) {
+        undo(manager, task, g_ptr_array_index(task->candidates, task->next), now, actions);
+    } else {
+        fail(manager, task, "cancelled", now, actions);
+    }
+}
+
+static void
+on_cancelled(Manager *manager, const Input *input, Actions *actions)
 {
     GHashTableIter iter;
     void *value;
     g_hash_table_iter_init(&iter, manager->tasks);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Task *task = value;
-        if (task->call == call) {
-            task->call = 0;
-            if (task->link != NULL && g_queue_remove(&task->link->waiting, task)) {
-                g_hash_table_remove(manager->tasks, &task->id);
-            }
-            return;
+        if (task->call != input->call) {
+            continue;
         }
+        task->call = 0;
+        if (task->link != NULL && g_queue_remove(&task->link->waiting, task)) {
+            g_hash_table_remove(manager->tasks, &task->id);
+        } else {
+            give_up(manager, task, input->now, actions);
+        }
+        return;
     }
 }
 
@@ -710,6 +767,7 @@ static void
 serve(Manager *manager, Actions *actions)
 {
     manager->serving = true;
+    actions_trace(actions, TRACE_SERVING, manager->base.info->pod_key, NULL);
     for (char **address = manager->listen; *address != NULL; address++) {
         actions_listen(actions, *address);
     }
@@ -725,15 +783,25 @@ step(Machine *machine, const Input *input, Actions *actions)
         }
         return;
     }
+    const char *down;
+    if (monitor_step(&manager->monitor, input, actions, &down)) {
+        return;
+    }
     switch ((int)input->kind) {
     case INPUT_START:
         svid_begin(&manager->svid, machine->info, actions);
+        break;
+    case INPUT_OPENED:
+        on_opened(manager, input, actions);
+        break;
+    case INPUT_CLOSED:
+        on_closed(manager, input, actions);
         break;
     case INPUT_REQUEST:
         on_request(manager, input, actions);
         break;
     case INPUT_CANCELLED:
-        on_cancelled(manager, input->call);
+        on_cancelled(manager, input, actions);
         break;
     case INPUT_REPLY:
     case INPUT_FAILURE:
@@ -759,6 +827,9 @@ manager_free(Machine *machine)
     g_hash_table_unref(manager->link_timers);
     g_hash_table_unref(manager->links);
     g_hash_table_unref(manager->locals);
+    g_hash_table_unref(manager->watchers);
+    g_hash_table_unref(manager->watches);
+    monitor_clear(&manager->monitor);
     svid_clear(&manager->svid);
     g_strfreev(manager->listen);
     g_free(manager->name);
@@ -806,5 +877,8 @@ manager_new(const ProcessInfo *info)
     manager->locals = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, local_free);
     manager->timers = g_hash_table_new(g_int64_hash, g_int64_equal);
     manager->link_timers = g_hash_table_new(g_int64_hash, g_int64_equal);
+    manager->watches = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+    manager->watchers = g_hash_table_new(g_int64_hash, g_int64_equal);
+    monitor_init(&manager->monitor);
     return &manager->base;
 }

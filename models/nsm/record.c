@@ -51,3 +51,15 @@ nse_record_serves(const NseRecord *record, const char *service)
 {
     return g_strv_contains((const char *const *)record->services, service);
 }
+
+NseRecord *
+nse_records_find(const GPtrArray *records, const char *name, nsec_t now)
+{
+    for (guint i = 0; i < records->len; i++) {
+        NseRecord *record = g_ptr_array_index(records, i);
+        if (g_str_equal(record->name, name) && record->expires > now) {
+            return record;
+        }
+    }
+    return NULL;
+}

@@ -23,3 +23,8 @@ NseRecord *nse_record_copy(const NseRecord *record);
 NseRecord *nse_record_ref(NseRecord *record);
 void nse_record_unref(NseRecord *record);
 bool nse_record_serves(const NseRecord *record, const char *service); /* exact name */
+
+/* The record of exactly this name that has not expired, or NULL (a Find matches names by substring,
+ * and a record may outlive its expiration_time when nobody is left to delete it; FACTS 1.4).
+ * `records`: NseRecord *. */
+NseRecord *nse_records_find(const GPtrArray *records, const char *name, nsec_t now);

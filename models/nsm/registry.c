@@ -32,13 +32,20 @@ typedef struct Op {
     const Object *object; /* registration of a network service */
 } Op;
 
-/* A registration that expires and whose watch is reopened. */
+/* A registration that expires (the expire element's memory: a restarted registry has none, and what
+ * it does not know is ignored by those who find it after its expiration_time). */
 typedef struct Lease {
     uint64_t id;
     char *name;
     nsec_t expires;
-    nsec_t watch_at;
 } Lease;
+
+/* A stream of registry healing: a LIST, then a WATCH that is reopened every minute. */
+typedef struct Watch {
+    uint64_t id; /* of its timer */
+    uint64_t call;
+    char *name;
+} Watch;
 
 typedef struct Registry {
     Machine base;
@@ -50,6 +57,8 @@ typedef struct Registry {
     GHashTable *ops;       /* id -> Op */
     GHashTable *leases;    /* name -> Lease */
     GHashTable *lease_ids; /* id -> Lease */
+    GHashTable *watches;   /* call -> Watch */
+    GHashTable *watch_ids; /* id -> Watch */
     uint64_t last_id;
 } Registry;
 
@@ -68,6 +77,14 @@ lease_free(void *data)
     Lease *lease = data;
     g_free(lease->name);
     g_free(lease);
+}
+
+static void
+watch_free(void *data)
+{
+    Watch *watch = data;
+    g_free(watch->name);
+    g_free(watch);
 }
 
 static Op *
@@ -117,13 +134,6 @@ api_write(Registry *registry, Op *op, MessageType type, nsec_t now, Actions *act
 /* ---- leases ---- */
 
 static void
-arm(const Lease *lease, nsec_t now, Actions *actions)
-{
-    nsec_t next = MIN(lease->expires, lease->watch_at);
-    actions_timer(actions, lease->id, MAX(next - now, 0));
-}
-
-static void
 renew(Registry *registry, const NseRecord *record, nsec_t now, Actions *actions)
 {
     Lease *lease = g_hash_table_lookup(registry->leases, record->name);
@@ -136,8 +146,7 @@ renew(Registry *registry, const NseRecord *record, nsec_t now, Actions *actions)
         actions_hold(actions, HOLD_ENDPOINT, 1);
     }
     lease->expires = record->expires;
-    lease->watch_at = now + WATCH_PERIOD;
-    arm(lease, now, actions);
+    actions_timer(actions, lease->id, MAX(lease->expires - now, 0));
 }
 
 static void
@@ -160,16 +169,62 @@ remove_record(Registry *registry, const char *name, uint64_t call, nsec_t now, A
 static void
 on_lease_timer(Registry *registry, Lease *lease, nsec_t now, Actions *actions)
 {
-    if (lease->expires <= now) {
-        remove_record(registry, lease->name, 0, now, actions);
-        drop_lease(registry, lease, actions);
+    remove_record(registry, lease->name, 0, now, actions);
+    drop_lease(registry, lease, actions);
+}
+
+/* ---- watches ---- */
+
+/* One token of the API server's budget; nobody waits for the answer. */
+static void
+spend(Registry *registry, const Watch *watch, nsec_t now, Actions *actions)
+{
+    Op *op = op_new(registry, OP_WATCH, 0);
+    op->record = nse_record_new(watch->name);
+    api_query_call(registry, op, MESSAGE_API_LIST, now, actions);
+}
+
+static void
+on_opened(Registry *registry, const Input *input, Actions *actions)
+{
+    if (input->message->type != MESSAGE_REGISTRY_WATCH) {
+        actions_close(actions, input->call);
         return;
     }
-    lease->watch_at = now + WATCH_PERIOD;
-    Op *op = op_new(registry, OP_WATCH, 0);
-    op->record = nse_record_new(lease->name);
-    api_query_call(registry, op, MESSAGE_API_LIST, now, actions);
-    arm(lease, now, actions);
+    Watch *watch = g_new0(Watch, 1);
+    watch->id = ++registry->last_id;
+    watch->call = input->call;
+    watch->name = g_strdup(registry_message_record(input->message)->name);
+    g_hash_table_insert(registry->watches, &watch->call, watch);
+    g_hash_table_insert(registry->watch_ids, &watch->id, watch);
+    for (int i = 0; i < 2; i++) { /* LIST, then WATCH (FACTS 1.9) */
+        spend(registry, watch, input->now, actions);
+    }
+    actions_timer(actions, watch->id, WATCH_PERIOD);
+}
+
+static void
+on_closed(Registry *registry, uint64_t call, Actions *actions)
+{
+    const Watch *watch = g_hash_table_lookup(registry->watches, &call);
+    if (watch != NULL) {
+        actions_stop_timer(actions, watch->id);
+        g_hash_table_remove(registry->watch_ids, &watch->id);
+        g_hash_table_remove(registry->watches, &call);
+    }
+}
+
+static void
+on_timer(Registry *registry, const Input *input, Actions *actions)
+{
+    Lease *lease = g_hash_table_lookup(registry->lease_ids, &input->tag);
+    const Watch *watch = g_hash_table_lookup(registry->watch_ids, &input->tag);
+    if (lease != NULL) {
+        on_lease_timer(registry, lease, input->now, actions);
+    } else if (watch != NULL) {
+        spend(registry, watch, input->now, actions);
+        actions_timer(actions, watch->id, WATCH_PERIOD);
+    }
 }
 
 /* ---- requests ---- */
@@ -286,11 +341,6 @@ finish_register(Registry *registry, Op *op, nsec_t now, Actions *actions)
 {
     renew(registry, op->record, now, actions);
     reply(op, registry_message(MESSAGE_REGISTRY_NSE, nse_record_ref(op->record)), actions);
-    for (int i = 0; i < 2; i++) { /* registry healing: LIST, then WATCH */
-        Op *watch = op_new(registry, OP_WATCH, 0);
-        watch->record = nse_record_ref(op->record);
-        api_query_call(registry, watch, MESSAGE_API_LIST, now, actions);
-    }
 }
 
 /* True when the operation has another call to make. */
@@ -375,6 +425,7 @@ step(Machine *machine, const Input *input, Actions *actions)
     if (input->tag == SVID_TAG) {
         if (svid_step(&registry->svid, machine->info, input, actions)) {
             actions_listen(actions, registry->listen);
+            actions_trace(actions, TRACE_SERVING, machine->info->pod_key, NULL);
         }
         return;
     }
@@ -392,13 +443,15 @@ step(Machine *machine, const Input *input, Actions *actions)
     case INPUT_FAILURE:
         on_answer(registry, input, actions);
         break;
-    case INPUT_TIMER: {
-        Lease *lease = g_hash_table_lookup(registry->lease_ids, &input->tag);
-        if (lease != NULL) {
-            on_lease_timer(registry, lease, input->now, actions);
-        }
+    case INPUT_OPENED:
+        on_opened(registry, input, actions);
         break;
-    }
+    case INPUT_CLOSED:
+        on_closed(registry, input->call, actions);
+        break;
+    case INPUT_TIMER:
+        on_timer(registry, input, actions);
+        break;
     case INPUT_STOP:
         actions_exit(actions, 0);
         break;
@@ -414,6 +467,8 @@ registry_free(Machine *machine)
     g_hash_table_unref(registry->ops);
     g_hash_table_unref(registry->lease_ids);
     g_hash_table_unref(registry->leases);
+    g_hash_table_unref(registry->watch_ids);
+    g_hash_table_unref(registry->watches);
     svid_clear(&registry->svid);
     g_free(registry->listen);
     g_free(registry->ns);
@@ -461,5 +516,7 @@ registry_new(const ProcessInfo *info)
     registry->ops = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, op_free);
     registry->leases = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, lease_free);
     registry->lease_ids = g_hash_table_new(g_int64_hash, g_int64_equal);
+    registry->watches = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, watch_free);
+    registry->watch_ids = g_hash_table_new(g_int64_hash, g_int64_equal);
     return &registry->base;
 }

@@ -45,3 +45,12 @@ nsm_finds_on_refresh(int version)
 {
     return !nsm_before(version, 1, 11);
 }
+
+/* Until v1.6.0 the first Request of a heal cancels the liveness check with the event loop that it
+ * replaces, so every further attempt reselects; then a check before each attempt decides (sdk#1362,
+ * 95cee7e6; FACTS 2.2). */
+static inline bool
+nsm_heal_checks_each_attempt(int version)
+{
+    return !nsm_before(version, 1, 6);
+}

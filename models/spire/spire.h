@@ -57,11 +57,15 @@ Machine *wait_for_it_new(const ProcessInfo *info);
 typedef struct Svid {
     char *address; /* the agent's socket */
     int attempts;
-    bool received;
+    nsec_t received; /* when it came; 0: not yet */
     nsec_t expires;
 } Svid;
 
 void svid_init(Svid *svid, const ProcessInfo *info);
 void svid_clear(Svid *svid);
 void svid_begin(Svid *svid, const ProcessInfo *info, Actions *actions);
+
+/* How long a token signed now lives: `lifetime`, but not beyond the SVID (sdk pkg/tools/spiffejwt).
+ * The agent renews the SVID at half its life (FACTS 3.8), at no cost to the workload. */
+nsec_t svid_token_life(const Svid *svid, nsec_t now, nsec_t lifetime);
 bool svid_step(Svid *svid, const ProcessInfo *info, const Input *input, Actions *actions);

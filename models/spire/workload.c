@@ -58,6 +58,17 @@ retry_later(Svid *svid, const ProcessInfo *info, const char *why, Actions *actio
     actions_timer(actions, SVID_TAG, MIN(step * svid->attempts, max));
 }
 
+nsec_t
+svid_token_life(const Svid *svid, nsec_t now, nsec_t lifetime)
+{
+    nsec_t half = (svid->expires - svid->received) / 2;
+    if (half <= 0) {
+        return lifetime;
+    }
+    nsec_t n_renewals = (now - svid->received) / half;
+    return MIN(lifetime, svid->expires + n_renewals * half - now);
+}
+
 bool
 svid_step(Svid *svid, const ProcessInfo *info, const Input *input, Actions *actions)
 {
@@ -73,7 +84,7 @@ svid_step(Svid *svid, const ProcessInfo *info, const Input *input, Actions *acti
             retry_later(svid, info, message_error_text(input->message), actions);
             return false;
         }
-        svid->received = true;
+        svid->received = input->now;
         svid->expires = ((const SpireSvid *)input->message)->expires;
         actions_trace_value(actions, TRACE_IDENTITY_RECEIVED, info->pod_key,
                             actions_string(actions, info->container->name), svid->attempts);

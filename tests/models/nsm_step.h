@@ -186,6 +186,34 @@ cancelled(uint64_t call)
     give((Input){.kind = INPUT_CANCELLED, .call = call});
 }
 
+/* A stream that somebody opens to the machine, and its end. */
+static inline void
+opened(uint64_t call, void *take_message)
+{
+    give((Input){.kind = INPUT_OPENED, .call = call, .message = take_message});
+    message_unref(take_message);
+}
+
+static inline void
+left(uint64_t call)
+{
+    give((Input){.kind = INPUT_CLOSED, .call = call, .failure = FAILURE_PEER_GONE});
+}
+
+/* What comes on a stream of the machine's own, and its end. */
+static inline void
+event(uint64_t tag, void *take_message)
+{
+    give((Input){.kind = INPUT_EVENT, .tag = tag, .message = take_message});
+    message_unref(take_message);
+}
+
+static inline void
+broken(uint64_t tag, Failure why)
+{
+    give((Input){.kind = INPUT_CLOSED, .tag = tag, .failure = why});
+}
+
 static inline void
 fire(uint64_t tag)
 {
@@ -247,6 +275,26 @@ call_of(MessageType type)
     return call;
 }
 
+/* The only stream that was opened, which must be of this type. */
+static inline const Action *
+stream_of(MessageType type)
+{
+    const Action *stream = only(ACTION_OPEN);
+    ck_assert_str_eq(message_type_name(stream->message->type), message_type_name(type));
+    return stream;
+}
+
+/* The only event that was pushed, on the stream `call`. */
+static inline const Message *
+pushed(uint64_t call, NsmEventKind kind)
+{
+    const Action *push = only(ACTION_PUSH);
+    ck_assert_uint_eq(push->call, call);
+    ck_assert_int_eq(push->message->type, MESSAGE_NSM_EVENT);
+    ck_assert_int_eq(nsm_event_kind(push->message), kind);
+    return push->message;
+}
+
 /* The answer to `call`, which must be of this type. */
 static inline const Message *
 answer_of(uint64_t call, MessageType type)
@@ -294,7 +342,17 @@ traced(TraceMark mark, const char *words)
 static inline void
 describe_dataplane(const DataPlaneOp *op)
 {
-    static const char *const names[] = {"interface", "direct", "tunnel", "cross-connect", "remove"};
+    static const char *const names[] = {"interface", "direct", "tunnel", "cross-connect",
+                                        "remove",    "check",  "watch"};
+    if (op->kind == DATAPLANE_WATCH) {
+        g_string_append_printf(subject.text, "watch %s", op->pod);
+        return;
+    }
+    if (op->kind == DATAPLANE_CHECK) {
+        g_string_append_printf(subject.text, "check %s%s", op->pod_port,
+                               op->check.repeat ? " repeatedly" : "");
+        return;
+    }
     g_string_append_printf(subject.text, "%s %s", names[op->kind], wire_kind_name(op->wire));
     const char *const parts[] = {op->port, op->pod_port, op->peer, op->peer_node};
     for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
@@ -314,6 +372,19 @@ describe(const Action *action)
     case ACTION_OPEN:
         g_string_append_printf(text, "%s at %s", message_type_name(action->message->type),
                                action->address);
+        break;
+    case ACTION_CANCEL:
+        g_string_append(text, "cancel");
+        break;
+    case ACTION_PUSH:
+        g_string_append_printf(text, "push %u %s", (guint)action->call,
+                               message_type_name(action->message->type));
+        break;
+    case ACTION_CLOSE:
+        g_string_append_printf(text, "close %u", (guint)action->call);
+        break;
+    case ACTION_STOP_DATAPLANE:
+        g_string_append(text, "stop");
         break;
     case ACTION_REPLY:
         g_string_append_printf(text, "answer %u %s", (guint)action->call,

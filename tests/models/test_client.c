@@ -19,12 +19,23 @@ begun(Machine *(*make)(const ProcessInfo *info), const char *env)
     reply(SVID_TAG, svid());
 }
 
+/* MonitorConnections tells that there is no connection yet. */
+static void
+nothing_there(void)
+{
+    uint64_t tag = 0;
+    for (guint i = 0; i < n_actions(ACTION_OPEN); i++) { /* beside the stream of healing */
+        tag = action_at(ACTION_OPEN, i)->tag;
+    }
+    event(tag, nsm_event(NSM_EVENT_INITIAL, NULL));
+}
+
 /* cmd-nsc that has found no connection of its init container's: its Request is the last action. */
 static void
 requesting(const char *env)
 {
     begun(client_new, env);
-    reply(call_of(MESSAGE_NSM_MONITOR)->tag, message_ok());
+    nothing_there();
 }
 
 /* The answer to the Request under way: four segments; the soonest token lives for `life`. */
@@ -52,9 +63,9 @@ START_TEST(the_client_asks_for_an_existing_connection_before_it_requests)
     ck_assert_str_eq(did(), "spire-fetch at " AGENT);
     reply(SVID_TAG, svid());
     ck_assert_str_eq(did(), "nsm-monitor at " SOCKET);
-    ck_assert_str_eq(connection_of(only(ACTION_CALL))->id, "ns/pod-0");
-    reply(only(ACTION_CALL)->tag, message_ok());
-    ck_assert_str_eq(did(), "nsm-request at " SOCKET);
+    ck_assert_str_eq(connection_of(only(ACTION_OPEN))->id, "ns/pod-0");
+    nothing_there();
+    ck_assert_str_eq(did(), "cancel; nsm-request at " SOCKET);
 }
 END_TEST
 
@@ -126,7 +137,7 @@ END_TEST
 START_TEST(monitor_has_the_request_timeout_too)
 {
     begun(client_new, ENV ", {name: NSM_REQUEST_TIMEOUT, value: 75s}");
-    ck_assert_int_eq(call_of(MESSAGE_NSM_MONITOR)->timeout, SECONDS(75));
+    ck_assert_int_eq(stream_of(MESSAGE_NSM_MONITOR)->timeout, SECONDS(75));
 }
 END_TEST
 
@@ -170,7 +181,7 @@ START_TEST(a_monitor_that_fails_is_fatal)
     static const Failure fatal[] = {FAILURE_DEADLINE, FAILURE_PEER_GONE, FAILURE_DIAL_TIMEOUT};
     for (guint i = 0; i < G_N_ELEMENTS(fatal); i++) {
         begun(client_new, ENV);
-        failure(call_of(MESSAGE_NSM_MONITOR)->tag, fatal[i]);
+        broken(stream_of(MESSAGE_NSM_MONITOR)->tag, fatal[i]);
         ck_assert_str_eq(did(), "exit 1");
     }
 }
@@ -221,11 +232,11 @@ END_TEST
 START_TEST(a_monitor_waits_for_the_manager_with_the_same_back_off)
 {
     begun(client_new, ENV);
-    failure(call_of(MESSAGE_NSM_MONITOR)->tag, FAILURE_REFUSED);
+    broken(stream_of(MESSAGE_NSM_MONITOR)->tag, FAILURE_REFUSED);
     assert_back_off(1);
     fire(only(ACTION_TIMER)->tag);
     ck_assert_str_eq(did(), "nsm-monitor at " SOCKET);
-    failure(only(ACTION_CALL)->tag, FAILURE_REFUSED);
+    broken(only(ACTION_OPEN)->tag, FAILURE_REFUSED);
     assert_back_off(1.6);
 }
 END_TEST
@@ -246,8 +257,8 @@ START_TEST(a_monitor_that_finds_no_manager_in_time_is_fatal)
     begun(client_new, ENV);
     nsec_t begin = subject.now;
     for (int i = 0; i < 20 && n_actions(ACTION_EXIT) == 0; i++) {
-        if (n_actions(ACTION_CALL) > 0) {
-            failure(only(ACTION_CALL)->tag, FAILURE_REFUSED);
+        if (n_actions(ACTION_OPEN) > 0) {
+            broken(only(ACTION_OPEN)->tag, FAILURE_REFUSED);
         } else {
             subject.now += only(ACTION_TIMER)->delay;
             fire(only(ACTION_TIMER)->tag);
@@ -301,7 +312,7 @@ START_TEST(the_client_takes_over_the_init_containers_connection)
     known->index = 1;
     known->nse = g_strdup("nse-1");
     subject.now += SECONDS(3);
-    reply(only(ACTION_CALL)->tag, nsm_message(MESSAGE_NSM_EVENT, known));
+    event(only(ACTION_OPEN)->tag, nsm_event(NSM_EVENT_INITIAL, known));
     const Connection *out = connection_of(call_of(MESSAGE_NSM_REQUEST));
     ck_assert_str_eq(out->nse, "nse-1");
     ck_assert_uint_eq(out->path->len, 3);
@@ -318,7 +329,7 @@ START_TEST(a_connection_is_refreshed_after_a_fifth_of_its_tokens_life)
 {
     requesting(ENV);
     agree(NSM_TOKEN_LIFETIME);
-    ck_assert_str_eq(did(), "timer 2m");
+    ck_assert_str_eq(did(), "timer 2m; nsm-monitor at " SOCKET);
     ck_assert(traced(TRACE_REQUEST_DONE, "4 segments"));
     ck_assert_int_eq(subject.connections, 1);
     subject.now += SECONDS(120);
@@ -332,7 +343,7 @@ START_TEST(a_connection_is_refreshed_after_a_fifth_of_its_tokens_life)
     ck_assert_int_eq(connection_segment(out, 3)->expires,
                      subject.now - SECONDS(120) + NSM_TOKEN_LIFETIME);
     agree(NSM_TOKEN_LIFETIME);
-    ck_assert_str_eq(did(), "timer 2m");
+    ck_assert_str_eq(did(), "timer 2m; cancel; nsm-monitor at " SOCKET);
     ck_assert_int_eq(subject.connections, 1);
     ck_assert_uint_eq(n_actions(ACTION_TRACE), 0);
 }
@@ -342,7 +353,7 @@ START_TEST(the_soonest_token_of_the_path_sets_the_refresh)
 {
     requesting(ENV);
     agree(SECONDS(100));
-    ck_assert_str_eq(did(), "timer 20s");
+    ck_assert_str_eq(did(), "timer 20s; nsm-monitor at " SOCKET);
 }
 END_TEST
 
@@ -351,9 +362,9 @@ START_TEST(two_connections_are_refreshed_each_for_itself)
     requesting(NAMED URLS("kernel://a,kernel://b"));
     agree(SECONDS(100));
     uint64_t first = only(ACTION_TIMER)->tag;
-    reply(call_of(MESSAGE_NSM_MONITOR)->tag, message_ok());
+    nothing_there();
     agree(SECONDS(300));
-    ck_assert_str_eq(did(), "timer 1m");
+    ck_assert_str_eq(did(), "timer 1m; nsm-monitor at " SOCKET);
     ck_assert_uint_ne(only(ACTION_TIMER)->tag, first);
     fire(first);
     ck_assert_str_eq(connection_of(call_of(MESSAGE_NSM_REQUEST))->id, "ns/pod-0");
@@ -379,7 +390,7 @@ START_TEST(after_a_failed_refresh_the_period_is_the_same)
     requesting(ENV);
     agree(NSM_TOKEN_LIFETIME);
     for (int i = 0; i < 6; i++) {
-        ck_assert_str_eq(did(), "timer 2m");
+        ck_assert_int_eq(only(ACTION_TIMER)->delay, SECONDS(120));
         subject.now += only(ACTION_TIMER)->delay;
         fire(only(ACTION_TIMER)->tag);
         failure(only(ACTION_CALL)->tag, FAILURE_DEADLINE);
@@ -401,10 +412,10 @@ START_TEST(a_stopped_client_closes_its_connections_first)
 {
     requesting(NAMED URLS("kernel://a,kernel://b"));
     agree(NSM_TOKEN_LIFETIME);
-    reply(call_of(MESSAGE_NSM_MONITOR)->tag, message_ok());
+    nothing_there();
     agree(NSM_TOKEN_LIFETIME);
     give((Input){.kind = INPUT_STOP});
-    ck_assert_str_eq(did(), "nsm-close at " SOCKET "; nsm-close at " SOCKET);
+    ck_assert_str_eq(did(), "cancel; nsm-close at " SOCKET "; cancel; nsm-close at " SOCKET);
     const Action *first = action_at(ACTION_CALL, 0), *second = action_at(ACTION_CALL, 1);
     uint64_t tags[] = {first->tag, second->tag};
     ck_assert_int_eq(first->timeout, SECONDS(15));

@@ -126,7 +126,7 @@ START_TEST(the_last_endpoint_serves_and_registers_with_its_identity)
     reply(SVID_TAG, svid());
     ck_assert_str_eq(did(), "listen unix:ns/pod:/nse.sock; registry-register at " SOCKET);
     registered();
-    ck_assert_str_eq(did(), "timer 40s");
+    ck_assert_str_eq(did(), "timer 40s; registry-watch at " SOCKET);
     ck_assert(traced(TRACE_REGISTERED, "nse-1"));
 }
 END_TEST
@@ -228,7 +228,7 @@ START_TEST(it_registers_its_own_services_before_itself)
     ck_assert_ptr_eq(((const RegistryService *)call->message)->object, second);
     reply(call->tag, message_ok());
     registered();
-    ck_assert_str_eq(did(), "timer 40s");
+    ck_assert_str_eq(did(), "timer 40s; registry-watch at " SOCKET);
     fire(only(ACTION_TIMER)->tag); /* a refresh is of the endpoint alone */
     call_of(MESSAGE_REGISTRY_REGISTER);
 }

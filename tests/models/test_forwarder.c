@@ -232,14 +232,14 @@ END_TEST
 START_TEST(a_registration_is_refreshed_at_two_thirds_of_its_life)
 {
     ready();
-    ck_assert_str_eq(did(), "timer 40s");
+    ck_assert_str_eq(did(), "timer 40s; registry-watch at " SOCKET);
     ck_assert(traced(TRACE_REGISTERED, "fwd-a"));
     subject.now += SECONDS(40);
     fire(only(ACTION_TIMER)->tag);
     const Action *call = call_of(MESSAGE_REGISTRY_REGISTER);
     ck_assert_int_eq(registry_message_record(call->message)->expires, subject.now + SECONDS(60));
     reply(call->tag, registry_message(MESSAGE_REGISTRY_NSE, granted_for(call, SECONDS(30))));
-    ck_assert_str_eq(did(), "timer 20s");
+    ck_assert_str_eq(did(), "timer 20s; registry-watch at " SOCKET);
     ck_assert(!traced(TRACE_REGISTERED, ""));
 }
 END_TEST
@@ -260,7 +260,7 @@ START_TEST(a_registration_that_fails_is_tried_again_after_200_ms)
     fire(only(ACTION_TIMER)->tag);
     const Action *call = call_of(MESSAGE_REGISTRY_REGISTER);
     reply(call->tag, registry_message(MESSAGE_REGISTRY_NSE, granted_for(call, SECONDS(60))));
-    ck_assert_str_eq(did(), "timer 40s");
+    ck_assert_str_eq(did(), "timer 40s; registry-watch at " SOCKET);
 }
 END_TEST
 

@@ -667,7 +667,7 @@ START_TEST(a_close_goes_on_to_the_forwarder_and_is_answered_after_it)
     with_forwarders(V1_4);
     g_autoptr(Connection) connection = established();
     request(2, close_of(connection_copy(connection)));
-    ck_assert_str_eq(did(), "nsm-close at " FORWARDER_1);
+    ck_assert_str_eq(did(), "nsm-close at " FORWARDER_1 "; cancel");
     ck_assert_uint_eq(connection_of(only(ACTION_CALL))->index, 1);
     ck_assert_int_eq(only(ACTION_CALL)->dial_timeout, MSECONDS(100));
     ck_assert_int_eq(subject.connections, 0);
@@ -702,7 +702,7 @@ START_TEST(a_connection_is_closed_when_the_previous_token_expires)
     agree("fwd-1");
     ck_assert_int_eq(only(ACTION_TIMER)->delay, SECONDS(77));
     fire(only(ACTION_TIMER)->tag);
-    ck_assert_str_eq(did(), "nsm-close at " FORWARDER_1);
+    ck_assert_str_eq(did(), "nsm-close at " FORWARDER_1 "; cancel");
     ck_assert_int_eq(subject.connections, 0);
     reply(only(ACTION_CALL)->tag, message_ok());
     ck_assert_str_eq(did(), "");
@@ -734,7 +734,8 @@ START_TEST(a_close_waits_for_the_request_under_way)
     ck_assert_str_eq(did(), "");
     reply(find, both());
     agree("fwd-1");
-    ck_assert_str_eq(did(), "timer 10m; answer 2 nsm-connection; nsm-close at " FORWARDER_1);
+    ck_assert_str_eq(did(),
+                     "timer 10m; answer 2 nsm-connection; nsm-close at " FORWARDER_1 "; cancel");
 }
 END_TEST
 
@@ -804,11 +805,8 @@ START_TEST(what_a_caller_that_has_given_up_would_have_got_is_closed)
     with_forwarders(V1_4);
     ask(1, client_connection("c", "svc"));
     find_both("{}");
-    uint64_t tag = only(ACTION_CALL)->tag;
-    Connection *back = connection_copy(connection_of(only(ACTION_CALL)));
     cancelled(1);
-    reply(tag, nsm_message(MESSAGE_NSM_CONNECTION, back));
-    ck_assert_str_eq(did(), "nsm-close at " FORWARDER_1);
+    ck_assert_str_eq(did(), "cancel; nsm-close at " FORWARDER_1);
     ck_assert_int_eq(subject.connections, 0);
     ask(2, client_connection("c", "svc"));
     ck_assert_str_eq(did(), "registry-find-ns at " REGISTRY);
@@ -829,19 +827,198 @@ END_TEST
 
 /* ---- monitor ---- */
 
+/* The client watches its connection `id`; what it is told at the opening. */
+static const Connection *
+watched(uint64_t call, const char *id)
+{
+    opened(call, nsm_message(MESSAGE_NSM_MONITOR, client_connection(id, "")));
+    return nsm_message_connection(pushed(call, NSM_EVENT_INITIAL));
+}
+
 START_TEST(a_monitor_tells_of_the_connection_that_is_there)
 {
     with_forwarders(V1_4);
-    request(1, nsm_message(MESSAGE_NSM_MONITOR, client_connection("c", "")));
-    answer_of(1, MESSAGE_OK);
+    ck_assert_ptr_null(watched(1, "c"));
     connection_unref(established());
-    request(2, nsm_message(MESSAGE_NSM_MONITOR, client_connection("c", "")));
-    const Connection *known = nsm_message_connection(answer_of(2, MESSAGE_NSM_EVENT));
+    const Connection *known = watched(2, "c");
     ck_assert_str_eq(known->id, "c");
     ck_assert_str_eq(known->nse, "nse-1");
     ck_assert_uint_eq(known->path->len, 4);
-    request(3, nsm_message(MESSAGE_NSM_MONITOR, client_connection("c-1", "")));
-    answer_of(3, MESSAGE_OK);
+    ck_assert_uint_eq(known->index, 1);
+    ck_assert_ptr_null(watched(3, "c-1"));
+}
+END_TEST
+
+START_TEST(each_connection_is_watched_at_its_forwarder_once)
+{
+    with_forwarders(V1_4);
+    ask(1, client_connection("c", "svc"));
+    find_both("{}");
+    agree("fwd-1");
+    ck_assert_str_eq(stream_of(MESSAGE_NSM_MONITOR)->address, FORWARDER_1);
+    ck_assert_str_eq(connection_of(only(ACTION_OPEN))->id, "c");
+    ck_assert_uint_eq(connection_of(only(ACTION_OPEN))->index, 1);
+    ask(2, refresh_of(only(ACTION_REPLY)->message));
+    reply(only(ACTION_CALL)->tag, both());
+    agree("fwd-1");
+    ck_assert_uint_eq(n_actions(ACTION_OPEN), 0); /* it stands */
+    ask(3, client_connection("d", "svc"));
+    find_both("{}");
+    agree("fwd-1");
+    ck_assert_str_eq(connection_of(stream_of(MESSAGE_NSM_MONITOR))->id, "d");
+}
+END_TEST
+
+/* Connection "c", which the client watches by its stream 70; returns our stream to the forwarder.
+ */
+static uint64_t
+watched_chain(void)
+{
+    with_forwarders(V1_4);
+    ask(1, client_connection("c", "svc"));
+    find_both("{}");
+    agree("fwd-1");
+    uint64_t tag = only(ACTION_OPEN)->tag;
+    watched(70, "c");
+    return tag;
+}
+
+START_TEST(a_stream_that_breaks_is_told_upstream_as_down)
+{
+    uint64_t tag = watched_chain();
+    broken(tag, FAILURE_PEER_GONE);
+    ck_assert_str_eq(did(), "push 70 nsm-event");
+    ck_assert_str_eq(nsm_message_connection(pushed(70, NSM_EVENT_DOWN))->id, "c");
+    ask(2, client_connection("c", "svc")); /* the next Request that succeeds opens another */
+    reply(call_of(MESSAGE_REGISTRY_FIND_NSE)->tag, both());
+    agree("fwd-1");
+    ck_assert_uint_ne(stream_of(MESSAGE_NSM_MONITOR)->tag, tag);
+}
+END_TEST
+
+START_TEST(down_is_passed_on_and_an_initial_state_is_not)
+{
+    uint64_t tag = watched_chain();
+    event(tag, nsm_event(NSM_EVENT_INITIAL, NULL));
+    ck_assert_str_eq(did(), "");
+    event(tag, nsm_event(NSM_EVENT_DOWN, client_connection("c", "svc")));
+    pushed(70, NSM_EVENT_DOWN);
+}
+END_TEST
+
+START_TEST(a_watcher_that_has_left_is_told_nothing)
+{
+    uint64_t tag = watched_chain();
+    left(70);
+    broken(tag, FAILURE_PEER_GONE);
+    ck_assert_str_eq(did(), "");
+}
+END_TEST
+
+START_TEST(a_close_is_told_to_watchers_and_ends_the_stream)
+{
+    uint64_t tag = watched_chain();
+    request(2, close_of(client_connection("c", "svc")));
+    pushed(70, NSM_EVENT_DELETE);
+    ck_assert_uint_eq(only(ACTION_CANCEL)->tag, tag);
+}
+END_TEST
+
+/* ---- registry healing ---- */
+
+static Message *
+watch_of(const char *name)
+{
+    return registry_message(MESSAGE_REGISTRY_WATCH, nse_record_new(name));
+}
+
+START_TEST(a_registrations_watch_goes_on_to_the_registry)
+{
+    serving(V1_4, ENV);
+    opened(5, watch_of("nse-1"));
+    ck_assert_str_eq(did(), "registry-watch at " REGISTRY);
+    ck_assert_str_eq(registry_message_record(only(ACTION_OPEN)->message)->name, "nse-1");
+    ck_assert_int_eq(only(ACTION_OPEN)->dial_timeout, MSECONDS(300));
+}
+END_TEST
+
+START_TEST(a_watch_that_ends_at_one_side_ends_at_the_other)
+{
+    serving(V1_4, ENV);
+    opened(5, watch_of("nse-1"));
+    uint64_t first = only(ACTION_OPEN)->tag;
+    opened(6, watch_of("nse-2"));
+    uint64_t second = only(ACTION_OPEN)->tag;
+    left(5);
+    ck_assert_str_eq(did(), "cancel");
+    ck_assert_uint_eq(only(ACTION_CANCEL)->tag, first);
+    broken(second, FAILURE_PEER_GONE);
+    ck_assert_str_eq(did(), "close 6");
+    left(6);
+    ck_assert_str_eq(did(), "");
+}
+END_TEST
+
+/* ---- restart, giving up ---- */
+
+START_TEST(it_says_when_it_serves)
+{
+    serving(V1_4, ENV);
+    ck_assert_int_eq(action_at(ACTION_TRACE, 1)->mark, TRACE_SERVING);
+    ck_assert_str_eq(action_at(ACTION_TRACE, 1)->address, "ns/pod");
+}
+END_TEST
+
+START_TEST(an_endpoint_whose_record_has_expired_is_not_there)
+{
+    with_forwarders(V1_4);
+    registered(record("nse-1", "svc", "unix:ns/nse:/nse.sock", ""));
+    ask(1, remote_connection());
+    NseRecord *stale = record("nse-1", "svc", OWN_URL, "");
+    stale->expires = subject.now;
+    reply(call_of(MESSAGE_REGISTRY_FIND_NSE)->tag, found_one(stale));
+    assert_error(1, "network service endpoint is not found");
+}
+END_TEST
+
+START_TEST(a_find_that_is_given_up_is_cancelled)
+{
+    with_forwarders(V1_4);
+    ask(1, client_connection("c", "svc"));
+    cancelled(1);
+    ck_assert_str_eq(did(), "cancel");
+}
+END_TEST
+
+START_TEST(a_refresh_that_is_given_up_closes_nothing)
+{
+    with_forwarders(V1_4);
+    ask(2, established());
+    reply(only(ACTION_CALL)->tag, both());
+    call_of(MESSAGE_NSM_REQUEST);
+    cancelled(2);
+    ck_assert_str_eq(did(), "cancel");
+    ck_assert_int_eq(subject.connections, 1);
+}
+END_TEST
+
+START_TEST(a_token_does_not_outlive_the_svid)
+{
+    serving(V1_4, ENV ", {name: NSM_MAX_TOKEN_LIFETIME, value: 2h}");
+    ask(1, client_connection("c", "svc"));
+    find_both("{}"); /* (no forwarder is there) */
+    registered(record("fwd-1", "forwarder", FORWARDER_1, ""));
+    subject.now += SECONDS(1700); /* the SVID has 1900 s left */
+    ask(2, client_connection("c", "svc"));
+    find_both("{}");
+    ck_assert_int_eq(connection_segment(connection_of(call_of(MESSAGE_NSM_REQUEST)), 1)->expires,
+                     subject.now + SECONDS(1900));
+    cancelled(2);
+    subject.now += SECONDS(200); /* it was renewed at half its life: 3500 s */
+    ask(3, client_connection("c", "svc"));
+    find_both("{}");
+    ck_assert_int_eq(connection_segment(connection_of(call_of(MESSAGE_NSM_REQUEST)), 1)->expires,
+                     subject.now + SECONDS(3500));
 }
 END_TEST
 
@@ -897,6 +1074,18 @@ main(void)
         a_connection_that_expires_during_a_request_that_fails_is_dropped,
         requests_are_labelled_with_the_node,
         registrations_are_labelled_with_the_node,
+        each_connection_is_watched_at_its_forwarder_once,
+        a_stream_that_breaks_is_told_upstream_as_down,
+        down_is_passed_on_and_an_initial_state_is_not,
+        a_watcher_that_has_left_is_told_nothing,
+        a_close_is_told_to_watchers_and_ends_the_stream,
+        a_registrations_watch_goes_on_to_the_registry,
+        a_watch_that_ends_at_one_side_ends_at_the_other,
+        it_says_when_it_serves,
+        an_endpoint_whose_record_has_expired_is_not_there,
+        a_find_that_is_given_up_is_cancelled,
+        a_refresh_that_is_given_up_closes_nothing,
+        a_token_does_not_outlive_the_svid,
     };
     return run_tests("manager", tests, G_N_ELEMENTS(tests), NULL, 0);
 }

@@ -55,18 +55,24 @@ register_new(uint64_t call, const char *name, nsec_t life)
     answer_of(call, MESSAGE_REGISTRY_NSE);
 }
 
-/* Answers the calls of the last step so that nothing is under way any more. */
+static uint64_t watch_timer; /* of the last watch */
+
+/* The endpoint's registry healing opens its watch: LIST, then WATCH, which are answered. */
 static void
-watches_answered(void)
+watch(uint64_t call, const char *name)
 {
+    opened(call, registry_message(MESSAGE_REGISTRY_WATCH, nse_record_new(name)));
+    ck_assert_str_eq(did(), "api-list at " API_ADDRESS "; api-list at " API_ADDRESS "; timer 1m");
     uint64_t tags[2];
     for (guint i = 0; i < 2; i++) {
         tags[i] = action_at(ACTION_CALL, i)->tag;
     }
+    uint64_t timer = only(ACTION_TIMER)->tag;
     for (guint i = 0; i < 2; i++) {
         reply(tags[i], listed());
         ck_assert_str_eq(did(), "");
     }
+    watch_timer = timer;
 }
 
 static void
@@ -190,10 +196,9 @@ START_TEST(a_new_endpoint_is_three_calls)
     ck_assert_str_eq(object->name, "nse-1");
     ck_assert_str_eq(object->nse->url, "tcp:10.0.0.1:5001");
     reply(only(ACTION_CALL)->tag, created());
-    ck_assert_str_eq(did(), "timer 1m; answer 1 registry-nse; "
-                            "api-list at " API_ADDRESS "; api-list at " API_ADDRESS);
+    ck_assert_str_eq(did(), "timer 1m; answer 1 registry-nse");
     ck_assert_int_eq(subject.endpoints, 1);
-    watches_answered();
+    watch(2, "nse-1");
 }
 END_TEST
 
@@ -201,7 +206,7 @@ START_TEST(a_refresh_is_five_calls)
 {
     serving(V1_4, "");
     register_new(1, "nse-1", SECONDS(60));
-    watches_answered();
+    watch(10, "nse-1");
     subject.now += SECONDS(40);
     ask_registration(2, "nse-1", SECONDS(60));
     reply(call_of(MESSAGE_API_CREATE)->tag, message_error("already exists"));
@@ -211,10 +216,9 @@ START_TEST(a_refresh_is_five_calls)
     ck_assert_int_eq(api_message_object(only(ACTION_CALL)->message)->nse->expires,
                      subject.now + SECONDS(60));
     reply(only(ACTION_CALL)->tag, created());
-    ck_assert_str_eq(did(), "timer 1m; answer 2 registry-nse; "
-                            "api-list at " API_ADDRESS "; api-list at " API_ADDRESS);
+    ck_assert_str_eq(did(), "timer 1m; answer 2 registry-nse");
     ck_assert_int_eq(subject.endpoints, 1);
-    watches_answered();
+    watch(11, "nse-1");
 }
 END_TEST
 
@@ -266,8 +270,10 @@ END_TEST
 START_TEST(all_operations_share_one_bucket)
 {
     serving(V1_4, "");
-    register_new(1, "nse-1", SECONDS(60)); /* 3 */
-    register_new(2, "nse-2", SECONDS(60)); /* 6 */
+    register_new(1, "nse-1", SECONDS(60));
+    watch(10, "nse-1"); /* 3 */
+    register_new(2, "nse-2", SECONDS(60));
+    watch(11, "nse-2"); /* 6 */
     for (guint i = 0; i < 4; i++) {
         ck_assert_int_eq(wait_of_a_find(), 0);
     }
@@ -282,7 +288,9 @@ START_TEST(a_three_pod_chain_waits_eight_tenths_of_a_second)
 {
     serving(V1_4, "");
     register_new(1, "nse-1", SECONDS(60));
+    watch(10, "nse-1");
     register_new(2, "nse-2", SECONDS(60));
+    watch(11, "nse-2");
     nsec_t wait = 0;
     for (guint i = 0; i < 8; i++) {
         wait = wait_of_a_find();
@@ -382,19 +390,38 @@ END_TEST
 
 START_TEST(a_watch_is_reopened_every_minute)
 {
-    serving(V1_4, "{name: REGISTRY_K8S_EXPIRE_PERIOD, value: 150s}");
-    register_new(1, "nse-1", SECONDS(150));
-    ck_assert_int_eq(only(ACTION_TIMER)->delay, SECONDS(60));
-    uint64_t timer = only(ACTION_TIMER)->tag;
-    for (int i = 0; i < 2; i++) {
+    serving(V1_4, "");
+    watch(10, "nse-1");
+    for (int i = 0; i < 3; i++) {
         subject.now += SECONDS(60);
-        fire(timer);
-        call_of(MESSAGE_API_LIST);
-        ck_assert_int_eq(only(ACTION_TIMER)->delay, SECONDS(i == 0 ? 60 : 30));
+        fire(watch_timer);
+        ck_assert_str_eq(did(), "api-list at " API_ADDRESS "; timer 1m");
     }
-    subject.now += SECONDS(30);
-    fire(timer);
-    ck_assert_str_eq(did(), "api-delete at " API_ADDRESS);
+    left(10);
+    ck_assert_uint_eq(only(ACTION_STOP_TIMER)->tag, watch_timer);
+    fire(watch_timer);
+    ck_assert_str_eq(did(), "");
+}
+END_TEST
+
+START_TEST(it_says_when_it_serves)
+{
+    serving(V1_4, "");
+    ck_assert_int_eq(action_at(ACTION_TRACE, n_actions(ACTION_TRACE) - 1)->mark, TRACE_SERVING);
+    ck_assert_str_eq(action_at(ACTION_TRACE, n_actions(ACTION_TRACE) - 1)->address, "ns/pod");
+}
+END_TEST
+
+/* What a registry before this one has written is left to those who find it. */
+START_TEST(a_fresh_registry_has_no_leases)
+{
+    serving(V1_4, "");
+    ask_registration(1, "nse-1", SECONDS(60));
+    reply(call_of(MESSAGE_API_CREATE)->tag, message_error("already exists"));
+    reply(call_of(MESSAGE_API_LIST)->tag, listed());
+    reply(call_of(MESSAGE_API_UPDATE)->tag, created());
+    ck_assert_str_eq(did(), "timer 1m; answer 1 registry-nse"); /* and renews this one's */
+    ck_assert_int_eq(subject.endpoints, 1);
 }
 END_TEST
 
@@ -439,6 +466,8 @@ main(void)
         a_refresh_moves_the_expiry,
         a_watch_is_reopened_every_minute,
         unregistering_deletes_at_once,
+        it_says_when_it_serves,
+        a_fresh_registry_has_no_leases,
     };
     return run_tests("registry", tests, G_N_ELEMENTS(tests), NULL, 0);
 }
