@@ -109,10 +109,24 @@ operator_taint(const NodeCondition *condition)
 }
 
 bool
-placement_tolerates_operator(const PodSpec *spec, const NodeCondition *condition)
+placement_daemon_tolerates(const char *key)
+{
+    static const char *const keys[] = {TAINT_UNREACHABLE,
+                                       TAINT_NOT_READY,
+                                       "node.kubernetes.io/disk-pressure",
+                                       "node.kubernetes.io/memory-pressure",
+                                       "node.kubernetes.io/pid-pressure",
+                                       "node.kubernetes.io/unschedulable",
+                                       NULL};
+    return g_strv_contains(keys, key);
+}
+
+bool
+placement_tolerates_operator(const PodSpec *spec, bool daemon, const NodeCondition *condition)
 {
     Toleration taint = operator_taint(condition);
-    return condition->taint_key == NULL || is_soft(&taint) || tolerates(spec, &taint);
+    return taint.key == NULL || is_soft(&taint) || tolerates(spec, &taint) ||
+           (daemon && placement_daemon_tolerates(taint.key));
 }
 
 nsec_t
@@ -146,7 +160,7 @@ find_taint(const PodToPlace *pod, const NodeState *state, Toleration *out)
     }
     const NodeCondition *condition = &state->object->node_condition;
     *out = operator_taint(condition);
-    if (!placement_tolerates_operator(pod->spec, condition)) {
+    if (!placement_tolerates_operator(pod->spec, pod->affinity_node != NULL, condition)) {
         return true;
     }
     *out = (Toleration){.key = (char *)TAINT_UNREACHABLE, .effect = (char *)"NoSchedule"};

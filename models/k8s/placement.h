@@ -88,10 +88,14 @@ void placement_set_node(Placement *placement, const char *name, ApiObject *objec
 bool placement_daemon_fits(const PodSpec *spec, const Node *node);
 
 #define TAINT_UNREACHABLE "node.kubernetes.io/unreachable"
+#define TAINT_NOT_READY "node.kubernetes.io/not-ready"
 
 /* Whether a Pod tolerates the operator's taint of a node; true when there is none, or when it is
  * one of PreferNoSchedule. */
-bool placement_tolerates_operator(const PodSpec *spec, const NodeCondition *condition);
+bool placement_tolerates_operator(const PodSpec *spec, bool daemon, const NodeCondition *condition);
+
+/* What Pods of DaemonSets tolerate without saying so (AddOrUpdateDaemonPodTolerations). */
+bool placement_daemon_tolerates(const char *key);
 
 /* For how long a Pod stays on a node with this NoExecute taint (taint_manager.go): 0: it goes at
  * once; NSEC_NEVER: for ever.  `fallback`: what admission adds when the Pod says nothing. */
