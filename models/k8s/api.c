@@ -29,6 +29,32 @@ pod_status_clear(PodStatus *status)
     g_clear_pointer(&status->message, g_free);
 }
 
+static void
+node_condition_copy(const NodeCondition *from, NodeCondition *out)
+{
+    *out = *from;
+    out->taint_key = g_strdup(from->taint_key);
+    out->taint_value = g_strdup(from->taint_value);
+    out->taint_effect = g_strdup(from->taint_effect);
+}
+
+static void
+node_condition_clear(NodeCondition *condition)
+{
+    g_clear_pointer(&condition->taint_key, g_free);
+    g_clear_pointer(&condition->taint_value, g_free);
+    g_clear_pointer(&condition->taint_effect, g_free);
+}
+
+void
+node_condition_set_operator(NodeCondition *condition, const NodeCondition *from)
+{
+    bool unreachable = condition->unreachable;
+    node_condition_clear(condition);
+    node_condition_copy(from, condition);
+    condition->unreachable = unreachable;
+}
+
 ApiObject *
 api_object_copy(const ApiObject *object)
 {
@@ -40,6 +66,7 @@ api_object_copy(const ApiObject *object)
     copy->node = g_strdup(object->node);
     copy->affinity_node = g_strdup(object->affinity_node);
     copy->pod_ip = g_strdup(object->pod_ip);
+    node_condition_copy(&object->node_condition, &copy->node_condition);
     copy->nse = object->nse != NULL ? nse_record_ref(object->nse) : NULL;
     pod_status_copy(&object->status, &copy->status);
     if (object->owned_pod != NULL) { /* the older snapshot keeps the spec that both point to */
@@ -70,6 +97,7 @@ api_object_unref(ApiObject *object)
     g_free(object->affinity_node);
     g_free(object->pod_ip);
     pod_status_clear(&object->status);
+    node_condition_clear(&object->node_condition);
     g_clear_pointer(&object->owned_pod, pod_spec_free);
     g_clear_pointer(&object->nse, nse_record_unref);
     api_object_unref(object->spec_from);
@@ -145,6 +173,6 @@ api_event_new(WatchEventType type, ApiObject *object)
 {
     ApiEvent *event = message_new(MESSAGE_API_EVENT, sizeof *event, clear_event);
     event->type = type;
-    event->object = api_object_ref(object);
+    event->object = object != NULL ? api_object_ref(object) : NULL;
     return &event->base;
 }

@@ -27,6 +27,8 @@ typedef struct ContainerStatus {
     int restarts;
     nsec_t started_at;
     const char *waiting_reason; /* "ContainerCreating", "CrashLoopBackOff", ...: a literal */
+    const char *exit_reason;    /* of the last end: "Completed", "Error", "OOMKilled": a literal;
+                                   NULL: it has not ended yet */
 } ContainerStatus;
 
 typedef struct PodStatus {
@@ -42,8 +44,9 @@ typedef struct PodStatus {
 } PodStatus;
 
 /* Nodes: what changes while a cluster runs; the rest is in models/k8s/node.h.  A kubelet registers
- * its node with API_CREATE; controllers and operators change it with API_UPDATE (of a copy of the
- * newest snapshot they know). */
+ * its node with API_CREATE.  Who writes what cannot undo another's change: API_UPDATE (operators)
+ * writes `unschedulable` and the taint, API_STATUS (the node lifecycle controller) `unreachable`.
+ */
 typedef struct NodeCondition {
     bool unreachable;   /* lease expired: taints node.kubernetes.io/unreachable, NoSchedule at once
                            and NoExecute */
@@ -52,6 +55,9 @@ typedef struct NodeCondition {
     char *taint_value;
     char *taint_effect; /* NoSchedule, PreferNoSchedule or NoExecute */
 } NodeCondition;
+
+/* Writes what an operator may write: everything but `unreachable`. */
+void node_condition_set_operator(NodeCondition *condition, const NodeCondition *from);
 
 /* NSM custom resources as registry-k8s keeps them. */
 typedef struct NseRecord NseRecord;
@@ -77,7 +83,9 @@ typedef struct ApiObject {
     PodStatus status;             /* Pods */
     int64_t replicas;             /* workloads: desired */
     NseRecord *nse;               /* NetworkServiceEndpoint: a reference */
-    NodeCondition node_condition; /* Nodes */
+    NodeCondition node_condition; /* Nodes; its strings belong to the object */
+    nsec_t renewed;               /* Nodes: when the kubelet renewed its lease last.  A renewal
+                                     makes no new version and no event: LIST shows it */
     bool paused; /* Pods: their containers run a pause image (PodChaos pod-failure) */
 } ApiObject;
 
@@ -104,8 +112,13 @@ typedef struct ApiMessage {
 Message *api_message(MessageType type, ApiObject *take_object);
 const ApiObject *api_message_object(const Message *message);
 
-/* API_GET, API_LIST, API_WATCH, API_DELETE. */
-typedef enum WatchEventType { WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED } WatchEventType;
+/* API_GET, API_LIST, API_WATCH, API_DELETE, API_LEASE. */
+typedef enum WatchEventType {
+    WATCH_ADDED,
+    WATCH_MODIFIED,
+    WATCH_DELETED,
+    WATCH_SYNCED, /* all that existed has been told; no object */
+} WatchEventType;
 
 typedef struct ApiQuery {
     Message base;
@@ -118,6 +131,7 @@ typedef struct ApiQuery {
     char *service; /* NSE records with a service name that contains this; NULL: all */
     uint64_t uid;
     nsec_t grace;
+    bool marks_end; /* WATCH: what exists already is followed by a WATCH_SYNCED */
 } ApiQuery;
 ApiQuery *api_query(MessageType type, ObjectKind kind, const char *ns, const char *name);
 
@@ -132,7 +146,7 @@ typedef struct ApiEvent {
     WatchEventType type;
     ApiObject *object;
 } ApiEvent;
-Message *api_event_new(WatchEventType type, ApiObject *object);
+Message *api_event_new(WatchEventType type, ApiObject *object); /* SYNCED: NULL */
 
 /* A workload's template as a webhook wants it: NULL `spec` means unchanged. */
 typedef struct AdmissionPatch {

@@ -3,8 +3,10 @@
  * Client-side rate limits live in the clients (models/ratelimit.h); the server adds its read and
  * write latency to each answer.  Watches are told in the order of versions.
  * Deletion follows pkg/registry/core/pod/strategy.go: a bound Pod with a grace period is only
- * marked, and removed when its kubelet deletes it with grace 0; owners take their dependents
- * with them (background garbage collection). */
+ * marked, and removed when its kubelet deletes it with grace 0; a forced deletion (grace 0)
+ * removes it at once, its kubelet learns it from the watch; owners take their dependents with
+ * them (background garbage collection).
+ * A node's lease is a time of its Node object: a renewal is no event and no new version. */
 #include "models/k8s/api.h"
 
 #include "models/nsm/names.h"
@@ -22,7 +24,7 @@ typedef struct Review {
     uint64_t tag;
     uint64_t call;
     ApiObject *object; /* owned, not yet stored */
-    guint next;        /* webhook to ask next */
+    char *asked;       /* name of the last webhook that was asked; NULL: none yet */
     bool fails;        /* failurePolicy Fail of the one being asked */
 } Review;
 
@@ -42,6 +44,7 @@ typedef struct ApiServer {
     GHashTable *node_watches;           /* node -> GPtrArray of Watch * (Pods only) */
     GHashTable *watches_by_call;        /* call -> Watch */
     GHashTable *reviews;                /* tag -> Review */
+    GHashTable *network_services;       /* name -> GPtrArray of links, in every namespace */
     NameIndex *nse_services;            /* service name -> link */
     GHashTable *nse_urls;               /* URL -> GPtrArray of links */
 } ApiServer;
@@ -76,6 +79,7 @@ review_free(void *data)
 {
     Review *review = data;
     api_object_unref(review->object);
+    g_free(review->asked);
     g_free(review);
 }
 
@@ -173,6 +177,9 @@ on_opened(ApiServer *server, const Input *input, Actions *actions)
             push_event(server, watch, WATCH_ADDED, link->data, actions);
         }
     }
+    if (watch->query->marks_end) {
+        push_event(server, watch, WATCH_SYNCED, NULL, actions);
+    }
 }
 
 static void
@@ -187,18 +194,22 @@ on_closed(ApiServer *server, const Input *input)
 
 /* ---- changes ---- */
 
+/* Adds a link to the list under `key`, or removes it; a list that is empty goes. */
 static void
-index_url(ApiServer *server, const char *url, GList *link, bool add)
+index_link(GHashTable *index, const char *key, GList *link, bool add)
 {
-    GPtrArray *links = g_hash_table_lookup(server->nse_urls, url);
+    GPtrArray *links = g_hash_table_lookup(index, key);
     if (links == NULL) {
         links = g_ptr_array_new();
-        g_hash_table_insert(server->nse_urls, g_strdup(url), links);
+        g_hash_table_insert(index, g_strdup(key), links);
     }
     if (add) {
         g_ptr_array_add(links, link);
     } else {
         g_ptr_array_remove(links, link);
+    }
+    if (links->len == 0) {
+        g_hash_table_remove(index, key);
     }
 }
 
@@ -209,7 +220,7 @@ index_endpoint(ApiServer *server, GList *link, bool add)
     if (nse == NULL) {
         return;
     }
-    index_url(server, nse->url, link, add);
+    index_link(server->nse_urls, nse->url, link, add);
     for (char **service = nse->services; *service != NULL; service++) {
         if (add) {
             name_index_add(server->nse_services, *service, link);
@@ -260,17 +271,32 @@ add_dependent(ApiServer *server, const ApiObject *object)
 }
 
 static void
+remove_dependent(ApiServer *server, const ApiObject *object)
+{
+    GArray *list = g_hash_table_lookup(server->dependents, &object->owner);
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        if (g_array_index(list, uint64_t, i) == object->uid) {
+            g_array_remove_index(list, i);
+            break;
+        }
+    }
+    if (list != NULL && list->len == 0) {
+        g_hash_table_remove(server->dependents, &object->owner);
+    }
+}
+
+static void
 store(ApiServer *server, ApiObject *object, nsec_t now, Actions *actions)
 {
     object->uid = ++server->last_uid;
     object->version = ++server->last_version;
-    object->created = now;
+    object->created = object->renewed = now;
     g_queue_push_tail(&server->objects[object->kind], object);
     GList *link = server->objects[object->kind].tail;
     g_hash_table_insert(server->by_key, id_of(object), link);
     g_hash_table_insert(server->by_uid, g_memdup2(&object->uid, sizeof object->uid), link);
     if (object->kind == OBJECT_NETWORK_SERVICE) { /* looked up in all namespaces at once */
-        g_hash_table_insert(server->by_key, object_id(object->kind, "*", object->name), link);
+        index_link(server->network_services, object->name, link, true);
     }
     add_dependent(server, object);
     index_endpoint(server, link, true);
@@ -292,8 +318,14 @@ static void delete_object(ApiServer *server, GList *link, nsec_t grace, Actions 
 static void
 delete_dependents(ApiServer *server, uint64_t owner, Actions *actions)
 {
-    GArray *list = g_hash_table_lookup(server->dependents, &owner);
-    for (guint i = 0; list != NULL && i < list->len; i++) {
+    void *key = NULL;
+    void *value = NULL;
+    if (!g_hash_table_steal_extended(server->dependents, &owner, &key, &value)) {
+        return;
+    }
+    g_free(key);
+    g_autoptr(GArray) list = value;
+    for (guint i = 0; i < list->len; i++) {
         GList *link = g_hash_table_lookup(server->by_uid, &g_array_index(list, uint64_t, i));
         if (link != NULL) {
             const ApiObject *object = link->data;
@@ -301,41 +333,62 @@ delete_dependents(ApiServer *server, uint64_t owner, Actions *actions)
                           actions);
         }
     }
-    g_hash_table_remove(server->dependents, &owner);
+}
+
+static void
+mark_deletion(const ApiObject *object, TraceMark mark, Actions *actions)
+{
+    actions_trace(actions, mark, actions_printf(actions, "%s/%s", object->ns, object->name), NULL);
+}
+
+/* podStrategy.CheckGracefulDelete: who runs nowhere, or has ended, needs no grace. */
+static bool
+ends_gracefully(const ApiObject *object, nsec_t grace)
+{
+    return object->kind == OBJECT_POD && object->node != NULL && !object->status.finished &&
+           grace > 0;
+}
+
+static void
+remove_object(ApiServer *server, GList *link, Actions *actions)
+{
+    ApiObject *object = link->data;
+    g_autofree char *id = id_of(object);
+    index_endpoint(server, link, false);
+    remove_dependent(server, object);
+    if (object->kind == OBJECT_NETWORK_SERVICE) {
+        index_link(server->network_services, object->name, link, false);
+    }
+    g_hash_table_remove(server->by_key, id);
+    g_hash_table_remove(server->by_uid, &object->uid);
+    g_queue_unlink(&server->objects[object->kind], link);
+    g_list_free_1(link);
+    if (object->kind == OBJECT_POD) {
+        mark_deletion(object, TRACE_POD_DELETED, actions);
+    }
+    notify(server, WATCH_DELETED, object, actions);
+    delete_dependents(server, object->uid, actions);
+    api_object_unref(object);
 }
 
 static void
 delete_object(ApiServer *server, GList *link, nsec_t grace, Actions *actions)
 {
-    ApiObject *object = link->data;
+    const ApiObject *object = link->data;
     if (object->deleting && grace > 0 && grace >= object->grace) {
         return; /* a deletion under way is never lengthened (rest.BeforeDelete) */
     }
-    if (object->kind == OBJECT_POD && object->node != NULL && grace > 0) {
-        ApiObject *marked = api_object_copy(object);
-        marked->deleting = true;
-        marked->grace = grace;
-        replace(server, link, marked, actions);
+    if (object->kind == OBJECT_POD && !object->deleting) {
+        mark_deletion(object, TRACE_POD_TERMINATING, actions);
+    }
+    if (!ends_gracefully(object, grace)) {
+        remove_object(server, link, actions);
         return;
     }
-    uint64_t uid = object->uid;
-    g_autofree char *id = object_id(object->kind, object->ns, object->name);
-    index_endpoint(server, link, false);
-    g_autofree char *anywhere = object_id(object->kind, "*", object->name);
-    g_hash_table_remove(server->by_key, id);
-    if (g_hash_table_lookup(server->by_key, anywhere) == link) {
-        g_hash_table_remove(server->by_key, anywhere);
-    }
-    g_hash_table_remove(server->by_uid, &uid);
-    g_queue_unlink(&server->objects[object->kind], link);
-    g_list_free_1(link);
-    if (object->kind == OBJECT_POD) {
-        actions_trace(actions, TRACE_POD_DELETED,
-                      actions_printf(actions, "%s/%s", object->ns, object->name), NULL);
-    }
-    notify(server, WATCH_DELETED, object, actions);
-    api_object_unref(object);
-    delete_dependents(server, uid, actions);
+    ApiObject *marked = api_object_copy(object);
+    marked->deleting = true;
+    marked->grace = grace;
+    replace(server, link, marked, actions);
 }
 
 /* ---- admission ---- */
@@ -387,20 +440,26 @@ finish_create(ApiServer *server, uint64_t call, ApiObject *take_object, nsec_t n
     }
 }
 
-static ApiObject *
+/* Configurations are asked in the order of their names (mutating_webhook_manager.go). */
+static const ApiObject *
 next_webhook(ApiServer *server, Review *review)
 {
-    GQueue *hooks = &server->objects[OBJECT_MUTATING_WEBHOOK];
-    GList *link = g_queue_peek_nth_link(hooks, review->next);
-    for (; link != NULL; link = link->next) {
-        review->next++;
-        ApiObject *hook = link->data;
+    const ApiObject *next = NULL;
+    for (GList *link = server->objects[OBJECT_MUTATING_WEBHOOK].head; link; link = link->next) {
+        const ApiObject *hook = link->data;
         bool configured = hook->manifest != NULL && hook->manifest->webhook != NULL;
-        if (configured && webhook_applies(hook->manifest->webhook, review->object)) {
-            return hook;
+        bool asked = review->asked != NULL && strcmp(hook->name, review->asked) <= 0;
+        bool sooner = next == NULL || strcmp(hook->name, next->name) < 0;
+        if (configured && !asked && sooner &&
+            webhook_applies(hook->manifest->webhook, review->object)) {
+            next = hook;
         }
     }
-    return NULL;
+    if (next != NULL) {
+        g_free(review->asked);
+        review->asked = g_strdup(next->name);
+    }
+    return next;
 }
 
 /* Asks the next webhook, or stores the object when none is left. */
@@ -482,12 +541,62 @@ trace_status(const ApiObject *before, const ApiObject *after, Actions *actions)
     if (!before->status.ready && after->status.ready) {
         actions_trace(actions, TRACE_POD_READY, key, after->node);
     }
+    if (before->status.ready && !after->status.ready) {
+        actions_trace(actions, TRACE_POD_NOT_READY, key, after->node);
+    }
     if (after->status.message != NULL &&
         g_strcmp0(before->status.message, after->status.message) != 0) {
         actions_trace(actions,
                       after->status.scheduled ? TRACE_POD_BLOCKED : TRACE_POD_UNSCHEDULABLE, key,
                       actions_string(actions, after->status.message));
     }
+}
+
+static void
+write_binding(const ApiObject *want, ApiObject *next, Actions *actions)
+{
+    g_free(next->node);
+    next->node = g_strdup(want->node);
+    next->status.scheduled = true;
+    g_clear_pointer(&next->status.message, g_free);
+    actions_trace(actions, TRACE_POD_SCHEDULED,
+                  actions_printf(actions, "%s/%s", next->ns, next->name),
+                  actions_string(actions, want->node));
+}
+
+static void
+write_status(const ApiObject *have, const ApiObject *want, ApiObject *next, Actions *actions)
+{
+    if (have->kind == OBJECT_NODE) {
+        next->node_condition.unreachable = want->node_condition.unreachable;
+        return;
+    }
+    pod_status_clear(&next->status);
+    pod_status_copy(&want->status, &next->status);
+    g_free(next->pod_ip);
+    next->pod_ip = g_strdup(want->pod_ip);
+    trace_status(have, next, actions);
+}
+
+static void
+write_spec(const ApiObject *want, ApiObject *next)
+{
+    g_clear_pointer(&next->nse, nse_record_unref);
+    next->nse = want->nse != NULL ? nse_record_ref(want->nse) : NULL;
+    next->replicas = want->replicas;
+    next->paused = want->paused;
+    node_condition_set_operator(&next->node_condition, &want->node_condition);
+}
+
+/* Why an update is refused; NULL: it is not. */
+static const char *
+update_problem(const ApiObject *have, const ApiObject *want, MessageType type)
+{
+    if (have == NULL || (want->uid != 0 && want->uid != have->uid)) {
+        return "not found";
+    }
+    bool bound = type == MESSAGE_API_BIND && have->node != NULL;
+    return bound ? "is already assigned to a node" : NULL; /* pod storage.go assignPod */
 }
 
 /* What an update writes is copied from the caller's snapshot onto the stored one. */
@@ -497,35 +606,39 @@ on_update(ApiServer *server, const Input *input, Actions *actions)
     const ApiObject *want = api_message_object(input->message);
     GList *link = NULL;
     ApiObject *have = find(server, want->kind, want->ns, want->name, &link);
-    if (have == NULL || (want->uid != 0 && want->uid != have->uid)) {
+    const char *problem = update_problem(have, want, input->message->type);
+    if (problem != NULL) {
         actions_reply(
             actions, input->call,
-            message_error("%s \"%s\" not found", object_kind_name(want->kind), want->name));
+            message_error("%s \"%s\" %s", object_kind_name(want->kind), want->name, problem));
         return;
     }
-    g_autoptr(ApiObject) before = api_object_ref(have);
     ApiObject *next = api_object_copy(have);
     if (input->message->type == MESSAGE_API_BIND) {
-        g_free(next->node);
-        next->node = g_strdup(want->node);
-        next->status.scheduled = true;
-        g_clear_pointer(&next->status.message, g_free);
-        actions_trace(actions, TRACE_POD_SCHEDULED,
-                      actions_printf(actions, "%s/%s", next->ns, next->name),
-                      actions_string(actions, want->node));
+        write_binding(want, next, actions);
     } else if (input->message->type == MESSAGE_API_STATUS) {
-        pod_status_clear(&next->status);
-        pod_status_copy(&want->status, &next->status);
-        g_free(next->pod_ip);
-        next->pod_ip = g_strdup(want->pod_ip);
-        trace_status(before, next, actions);
+        write_status(have, want, next, actions);
     } else {
-        g_clear_pointer(&next->nse, nse_record_unref);
-        next->nse = want->nse != NULL ? nse_record_ref(want->nse) : NULL;
-        next->replicas = want->replicas;
+        write_spec(want, next);
     }
     replace(server, link, next, actions);
     reply_object(server, input->call, next, actions);
+}
+
+static void
+on_lease(ApiServer *server, const Input *input, Actions *actions)
+{
+    const ApiQuery *query = (const ApiQuery *)input->message;
+    GList *link = NULL;
+    const ApiObject *node = find(server, OBJECT_NODE, query->ns, query->name, &link);
+    if (node != NULL) {
+        ApiObject *renewed = api_object_copy(node);
+        renewed->renewed = input->now;
+        api_object_unref(link->data);
+        link->data = renewed;
+    }
+    actions_reply(actions, input->call, node != NULL ? message_ok() : message_error("not found"))
+        ->delay = draw(server, PARAMETER_API_WRITE, &server->write_random);
 }
 
 static void
@@ -581,9 +694,15 @@ collect_endpoints(ApiServer *server, const ApiQuery *query, GPtrArray *out)
 static void
 collect(ApiServer *server, const ApiQuery *query, GPtrArray *out)
 {
+    if (query->name != NULL && query->ns == NULL && query->kind == OBJECT_NETWORK_SERVICE) {
+        const GPtrArray *links = g_hash_table_lookup(server->network_services, query->name);
+        for (guint i = 0; links != NULL && i < links->len; i++) {
+            g_ptr_array_add(out, api_object_ref(((GList *)links->pdata[i])->data));
+        }
+        return;
+    }
     if (query->name != NULL) {
-        const char *ns = query->ns != NULL ? query->ns : "*";
-        ApiObject *object = find(server, query->kind, ns, query->name, NULL);
+        ApiObject *object = find(server, query->kind, query->ns, query->name, NULL);
         if (object != NULL && query_matches(query, object)) {
             g_ptr_array_add(out, api_object_ref(object));
         }
@@ -639,6 +758,9 @@ on_request(ApiServer *server, const Input *input, Actions *actions)
         break;
     case MESSAGE_API_DELETE:
         on_delete(server, input, actions);
+        break;
+    case MESSAGE_API_LEASE:
+        on_lease(server, input, actions);
         break;
     case MESSAGE_API_LIST:
         on_list(server, input, actions);
@@ -696,6 +818,7 @@ apiserver_free(Machine *machine)
     g_hash_table_unref(server->by_key);
     g_hash_table_unref(server->by_uid);
     g_hash_table_unref(server->dependents);
+    g_hash_table_unref(server->network_services);
     name_index_free(server->nse_services);
     g_hash_table_unref(server->nse_urls);
     for (int kind = 0; kind < N_OBJECT_KINDS; kind++) {
@@ -724,6 +847,8 @@ apiserver_new(const ProcessInfo *info)
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     server->watches_by_call = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, watch_free);
     server->reviews = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, review_free);
+    server->network_services =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     server->nse_services = name_index_new();
     server->nse_urls =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);

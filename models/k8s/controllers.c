@@ -3,6 +3,8 @@
 #include "models/k8s/controllers.h"
 
 #include "models/k8s/api.h"
+#include "models/k8s/informer.h"
+#include "models/k8s/nodes.h"
 #include "models/k8s/placement.h"
 #include "models/ratelimit.h"
 
@@ -41,14 +43,21 @@ struct Set {
     uint64_t tag;
 };
 
+static const ObjectKind watched_kinds[] = {OBJECT_DEPLOYMENT, OBJECT_REPLICA_SET, OBJECT_DAEMON_SET,
+                                           OBJECT_STATEFUL_SET, OBJECT_POD};
+#define N_WATCHED G_N_ELEMENTS(watched_kinds)
+
 typedef struct Controllers {
     Machine base;
     const Nodes *nodes;
+    NodeLifecycle lifecycle;
+    Informer watched[N_WATCHED]; /* tags 1 to N_WATCHED */
     RandomStream random;
     GHashTable *sets;      /* uid -> Set */
     GHashTable *set_tags;  /* timer tag -> Set */
     GHashTable *calls;     /* call tag -> Slot */
-    GHashTable *pod_slots; /* Pod uid -> Slot */
+    GHashTable *pod_slots; /* uid of a Pod or ReplicaSet -> Slot */
+    GHashTable *ordinals;  /* "kind/ns/name" of sets that are gone -> names given */
     RateLimit limits[N_OBJECT_KINDS];
     uint64_t last_tag;
 } Controllers;
@@ -159,10 +168,23 @@ create_replica_set(Controllers *kcm, Set *set, nsec_t now, Actions *actions)
     create(kcm, set, child_of(set->object, OBJECT_REPLICA_SET, name), slot->tag, now, actions);
 }
 
+/* nodeShouldRunDaemonPod: a node that is cordoned or unreachable suits, one with an operator's
+ * taint only if the Pod tolerates it. */
+static bool
+suits_daemon(const Controllers *kcm, const Set *set, const Node *node)
+{
+    const NodeCondition *condition = nodes_condition(&kcm->lifecycle, node->name);
+    return condition == NULL || placement_tolerates_operator(set->object->pod, true, condition);
+}
+
 /* StatefulSets fill a slot only when all before it are ready (podManagementPolicy OrderedReady). */
 static bool
-may_fill(const Set *set, guint index)
+may_fill(const Controllers *kcm, const Set *set, guint index)
 {
+    const Node *node = g_array_index(set->slots, Slot, index).node;
+    if (node != NULL && !suits_daemon(kcm, set, node)) {
+        return false;
+    }
     if (set->object->kind != OBJECT_STATEFUL_SET || set->object->manifest->workload->parallel ||
         index == 0) {
         return true;
@@ -183,7 +205,7 @@ sync_set(Controllers *kcm, Set *set, nsec_t now, Actions *actions)
     guint room = set->batch;
     for (guint i = 0; i < set->slots->len && room > 0; i++) {
         Slot *slot = &g_array_index(set->slots, Slot, i);
-        if (slot->state == SLOT_EMPTY && may_fill(set, i)) {
+        if (slot->state == SLOT_EMPTY && may_fill(kcm, set, i)) {
             create_pod(kcm, set, slot, now, actions);
             room--;
         }
@@ -229,6 +251,14 @@ add_slots(Controllers *kcm, Set *set)
     set->batch = first_batch(set->object->kind);
 }
 
+/* A set that is made again, as the ReplicaSet of a Deployment, goes on with the names of its Pods:
+ * the earlier ones may still be there. */
+static char *
+set_id(const ApiObject *object)
+{
+    return g_strdup_printf("%d/%s/%s", (int)object->kind, object->ns, object->name);
+}
+
 static void
 on_set_added(Controllers *kcm, ApiObject *object, Actions *actions)
 {
@@ -236,7 +266,9 @@ on_set_added(Controllers *kcm, ApiObject *object, Actions *actions)
         return;
     }
     Set *set = g_new0(Set, 1);
+    g_autofree char *id = set_id(object);
     set->object = api_object_ref(object);
+    set->n_created = GPOINTER_TO_UINT(g_hash_table_lookup(kcm->ordinals, id));
     set->tag = ++kcm->last_tag;
     add_slots(kcm, set);
     g_hash_table_insert(kcm->sets, &set->object->uid, set);
@@ -263,11 +295,28 @@ is_orphan(gpointer key, gpointer value, gpointer data)
 }
 
 static void
-on_set_deleted(Controllers *kcm, const ApiObject *object)
+empty_slot(Controllers *kcm, Slot *slot, Actions *actions)
 {
+    g_hash_table_remove(kcm->pod_slots, &slot->pod_uid);
+    slot->state = SLOT_EMPTY;
+    slot->ready = false;
+    sync_later(kcm, slot->set, actions);
+}
+
+static void
+on_set_deleted(Controllers *kcm, const ApiObject *object, Actions *actions)
+{
+    Slot *slot = g_hash_table_lookup(kcm->pod_slots, &object->uid);
+    if (slot != NULL) { /* a Deployment's ReplicaSet is made again (deployment_controller.go) */
+        empty_slot(kcm, slot, actions);
+    }
     Set *set = g_hash_table_lookup(kcm->sets, &object->uid);
     if (set == NULL) {
         return;
+    }
+    g_hash_table_insert(kcm->ordinals, set_id(object), GUINT_TO_POINTER(set->n_created));
+    if (set->waiting) {
+        actions_stop_timer(actions, set->tag);
     }
     g_hash_table_foreach(kcm->calls, remove_pending, set);
     g_hash_table_foreach(kcm->pod_slots, remove_pending, set);
@@ -278,6 +327,52 @@ on_set_deleted(Controllers *kcm, const ApiObject *object)
 }
 
 /* ---- answers and Pods ---- */
+
+static Informer *
+informer_of(Controllers *kcm, ObjectKind kind)
+{
+    for (guint i = 0; i < N_WATCHED; i++) {
+        if (watched_kinds[i] == kind) {
+            return &kcm->watched[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+note_pod(Controllers *kcm, const ApiObject *pod, bool deleted, Actions *actions)
+{
+    Slot *slot = g_hash_table_lookup(kcm->pod_slots, &pod->uid);
+    if (slot == NULL) {
+        return;
+    }
+    bool became_ready = !slot->ready && pod->status.ready;
+    slot->ready = pod->status.ready;
+    /* A DaemonSet waits until the old Pod is deleted (daemon_controller.go podsShouldBeOnNode);
+     * so does a StatefulSet, whose Pods keep their names. */
+    bool waits = slot->set->object->kind != OBJECT_REPLICA_SET;
+    if (deleted || (pod->deleting && !waits)) {
+        empty_slot(kcm, slot, actions);
+    } else if (became_ready && slot->set->object->kind == OBJECT_STATEFUL_SET) {
+        sync_later(kcm, slot->set, actions);
+    }
+}
+
+/* Its news may have come before the answer: deleted, or to be deleted already. */
+static void
+fill_slot(Controllers *kcm, Slot *slot, const ApiObject *child, Actions *actions)
+{
+    const Informer *informer = informer_of(kcm, child->kind);
+    const ApiObject *newest = informer_get(informer, child->uid);
+    slot->state = SLOT_FILLED;
+    slot->pod_uid = child->uid;
+    g_hash_table_insert(kcm->pod_slots, &slot->pod_uid, slot);
+    if (informer_is_gone(informer, child->uid)) {
+        empty_slot(kcm, slot, actions);
+    } else if (newest != NULL && child->kind == OBJECT_POD) {
+        note_pod(kcm, newest, false, actions);
+    }
+}
 
 static void
 on_created(Controllers *kcm, const Input *input, Actions *actions)
@@ -290,9 +385,7 @@ on_created(Controllers *kcm, const Input *input, Actions *actions)
     g_hash_table_remove(kcm->calls, &input->tag);
     set->creating--;
     if (input->kind == INPUT_REPLY && input->message->type == MESSAGE_API_OBJECT) {
-        slot->state = SLOT_FILLED;
-        slot->pod_uid = api_message_object(input->message)->uid;
-        g_hash_table_insert(kcm->pod_slots, &slot->pod_uid, slot);
+        fill_slot(kcm, slot, api_message_object(input->message), actions);
     } else {
         slot->state = SLOT_EMPTY;
         set->batch_failed = true;
@@ -309,27 +402,62 @@ on_created(Controllers *kcm, const Input *input, Actions *actions)
     sync_set(kcm, set, input->now, actions);
 }
 
-static void
-on_pod(Controllers *kcm, const ApiEvent *event, Actions *actions)
+static int
+compare_sets(const void *a, const void *b)
 {
-    const ApiObject *pod = event->object;
-    Slot *slot = g_hash_table_lookup(kcm->pod_slots, &pod->uid);
-    if (slot == NULL) {
+    const Set *left = *(Set *const *)a, *right = *(Set *const *)b;
+    return left->tag < right->tag ? -1 : left->tag > right->tag;
+}
+
+/* A node that may be suitable again, or not any more, queues every DaemonSet. */
+static void
+on_node(Controllers *kcm, Actions *actions)
+{
+    g_autoptr(GPtrArray) daemons = g_ptr_array_new();
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, kcm->sets);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (((const Set *)value)->object->kind == OBJECT_DAEMON_SET) {
+            g_ptr_array_add(daemons, value);
+        }
+    }
+    g_ptr_array_sort(daemons, compare_sets);
+    for (guint i = 0; i < daemons->len; i++) {
+        sync_later(kcm, daemons->pdata[i], actions);
+    }
+}
+
+static bool
+is_tainted(const Controllers *kcm, const char *node)
+{
+    const NodeCondition *condition = nodes_condition(&kcm->lifecycle, node);
+    return condition != NULL && condition->taint_key != NULL;
+}
+
+static void
+handle(Controllers *kcm, const ApiEvent *event, nsec_t now, Actions *actions)
+{
+    if (event->object->kind == OBJECT_POD) {
+        note_pod(kcm, event->object, event->type == WATCH_DELETED, actions);
+        nodes_pod_event(&kcm->lifecycle, event, now, actions);
+    } else if (event->type == WATCH_DELETED) {
+        on_set_deleted(kcm, event->object, actions);
+    } else if (event->type == WATCH_ADDED) {
+        on_set_added(kcm, event->object, actions);
+    }
+}
+
+static void
+on_synced(Controllers *kcm, const Input *input, Actions *actions)
+{
+    if (input->tag < 1 || input->tag > N_WATCHED) {
         return;
     }
-    bool became_ready = !slot->ready && pod->status.ready;
-    slot->ready = pod->status.ready;
-    /* A DaemonSet waits until the old Pod is deleted (daemon_controller.go podsShouldBeOnNode);
-     * so does a StatefulSet, whose Pods keep their names. */
-    bool waits = slot->set->object->kind != OBJECT_REPLICA_SET;
-    bool gone = event->type == WATCH_DELETED || (pod->deleting && !waits);
-    if (gone) {
-        g_hash_table_remove(kcm->pod_slots, &pod->uid);
-        slot->state = SLOT_EMPTY;
-        slot->ready = false;
-    }
-    if (gone || (became_ready && slot->set->object->kind == OBJECT_STATEFUL_SET)) {
-        sync_later(kcm, slot->set, actions);
+    g_autoptr(GPtrArray) lost = informer_synced(&kcm->watched[input->tag - 1]);
+    for (guint i = 0; i < lost->len; i++) {
+        ApiEvent gone = {.type = WATCH_DELETED, .object = lost->pdata[i]};
+        handle(kcm, &gone, input->now, actions);
     }
 }
 
@@ -337,30 +465,47 @@ static void
 on_event(Controllers *kcm, const Input *input, Actions *actions)
 {
     const ApiEvent *event = (const ApiEvent *)input->message;
-    if (event->object->kind == OBJECT_POD) {
-        on_pod(kcm, event, actions);
-    } else if (event->type == WATCH_ADDED) {
-        on_set_added(kcm, event->object, actions);
-    } else if (event->type == WATCH_DELETED) {
-        on_set_deleted(kcm, event->object);
+    bool synced = event->type == WATCH_SYNCED;
+    if ((input->tag & NODES_TAG) != 0 || (!synced && event->object->kind == OBJECT_NODE)) {
+        bool tainted = !synced && is_tainted(kcm, event->object->name);
+        nodes_step(&kcm->lifecycle, input, actions);
+        if (tainted || (!synced && is_tainted(kcm, event->object->name))) {
+            on_node(kcm, actions);
+        }
+    } else if (synced) {
+        on_synced(kcm, input, actions);
+    } else {
+        Informer *informer = informer_of(kcm, event->object->kind);
+        if (informer != NULL && informer_note(informer, event)) {
+            handle(kcm, event, input->now, actions);
+        }
     }
 }
 
 static void
 on_start(Controllers *kcm, Actions *actions)
 {
-    static const ObjectKind kinds[] = {OBJECT_DEPLOYMENT, OBJECT_REPLICA_SET, OBJECT_DAEMON_SET,
-                                       OBJECT_STATEFUL_SET, OBJECT_POD};
-    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        actions_open(actions, API_ADDRESS, ++kcm->last_tag,
-                     api_query(MESSAGE_API_WATCH, kinds[i], NULL, NULL))
-            ->flags = CALL_PLAIN;
+    for (guint i = 0; i < N_WATCHED; i++) {
+        informer_open(&kcm->watched[i], actions);
+    }
+    nodes_start(&kcm->lifecycle, actions);
+}
+
+static void
+on_closed(Controllers *kcm, const Input *input, Actions *actions)
+{
+    if (input->tag >= 1 && input->tag <= N_WATCHED) {
+        informer_closed(&kcm->watched[input->tag - 1], actions);
     }
 }
 
 static void
 on_timer(Controllers *kcm, const Input *input, Actions *actions)
 {
+    if (input->tag >= 1 && input->tag <= N_WATCHED) {
+        informer_open(&kcm->watched[input->tag - 1], actions);
+        return;
+    }
     Set *set = g_hash_table_lookup(kcm->set_tags, &input->tag);
     if (set != NULL) {
         set->waiting = set->backing_off = set->batch_failed = false;
@@ -375,13 +520,23 @@ static void
 step(Machine *machine, const Input *input, Actions *actions)
 {
     Controllers *kcm = (Controllers *)machine;
+    if ((input->tag & NODES_TAG) != 0 && input->kind != INPUT_EVENT) {
+        nodes_step(&kcm->lifecycle, input, actions);
+        return;
+    }
     switch (input->kind) {
     case INPUT_START:
         on_start(kcm, actions);
         break;
-    case INPUT_REPLY:
     case INPUT_FAILURE:
+        on_closed(kcm, input, actions); /* a watch that could not be opened */
         on_created(kcm, input, actions);
+        break;
+    case INPUT_REPLY:
+        on_created(kcm, input, actions);
+        break;
+    case INPUT_CLOSED:
+        on_closed(kcm, input, actions);
         break;
     case INPUT_EVENT:
         on_event(kcm, input, actions);
@@ -392,7 +547,6 @@ step(Machine *machine, const Input *input, Actions *actions)
     case INPUT_REQUEST:
     case INPUT_CANCELLED:
     case INPUT_OPENED:
-    case INPUT_CLOSED:
     case INPUT_WORK:
     case INPUT_DATAPLANE:
     case INPUT_RUNTIME:
@@ -408,6 +562,11 @@ static void
 controllers_free(Machine *machine)
 {
     Controllers *kcm = (Controllers *)machine;
+    nodes_clear(&kcm->lifecycle);
+    for (guint i = 0; i < N_WATCHED; i++) {
+        informer_clear(&kcm->watched[i]);
+    }
+    g_hash_table_unref(kcm->ordinals);
     g_hash_table_unref(kcm->calls);
     g_hash_table_unref(kcm->pod_slots);
     g_hash_table_unref(kcm->set_tags);
@@ -429,6 +588,11 @@ controllers_new(const ProcessInfo *info, const Nodes *nodes)
     kcm->set_tags = g_hash_table_new(g_int64_hash, g_int64_equal);
     kcm->calls = g_hash_table_new(g_int64_hash, g_int64_equal);
     kcm->pod_slots = g_hash_table_new(g_int64_hash, g_int64_equal);
+    kcm->ordinals = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < N_WATCHED; i++) {
+        informer_init(&kcm->watched[i], watched_kinds[i], ++kcm->last_tag, NULL);
+    }
+    nodes_init(&kcm->lifecycle, info, informer_of(kcm, OBJECT_POD));
     double qps = calibration_number(info->calibration, PARAMETER_CONTROLLERS_QPS);
     double burst = calibration_number(info->calibration, PARAMETER_CONTROLLERS_BURST);
     for (int kind = 0; kind < N_OBJECT_KINDS; kind++) {

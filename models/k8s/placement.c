@@ -13,6 +13,7 @@ filter_reason_text(FilterReason reason)
 {
     static const char *const texts[N_FILTER_REASONS] = {
         [FILTER_OK] = "node(s) fit",
+        [FILTER_UNSCHEDULABLE] = "node(s) were unschedulable",
         [FILTER_NODE_NAME] = "node(s) didn't match the requested node name",
         [FILTER_TAINT] = "node(s) had taint that the pod didn't tolerate",
         [FILTER_NODE_AFFINITY] = "node(s) didn't match Pod's node affinity/selector",
@@ -52,6 +53,7 @@ placement_clear(Placement *placement)
             api_object_unref(g_array_index(pods, PlacedPod, k).object);
         }
         g_array_free(pods, true);
+        api_object_unref(placement->states[i].object);
     }
     g_free(placement->states);
     g_clear_pointer(&placement->by_name, g_hash_table_unref);
@@ -60,16 +62,21 @@ placement_clear(Placement *placement)
 /* ---- filters ---- */
 
 static bool
+tolerated_by(const Toleration *t, const Toleration *taint)
+{
+    bool effect =
+        t->effect == NULL || *t->effect == '\0' || g_strcmp0(t->effect, taint->effect) == 0;
+    bool key = t->key == NULL || *t->key == '\0' || g_strcmp0(t->key, taint->key) == 0;
+    bool value = t->exists || g_strcmp0(t->value != NULL ? t->value : "",
+                                        taint->value != NULL ? taint->value : "") == 0;
+    return effect && key && value;
+}
+
+static bool
 tolerates(const PodSpec *spec, const Toleration *taint)
 {
     for (guint i = 0; i < spec->n_tolerations; i++) {
-        const Toleration *t = &spec->tolerations[i];
-        bool effect =
-            t->effect == NULL || *t->effect == '\0' || g_strcmp0(t->effect, taint->effect) == 0;
-        bool key = t->key == NULL || *t->key == '\0' || g_strcmp0(t->key, taint->key) == 0;
-        bool value = t->exists || g_strcmp0(t->value != NULL ? t->value : "",
-                                            taint->value != NULL ? taint->value : "") == 0;
-        if (effect && key && value) {
+        if (tolerated_by(&spec->tolerations[i], taint)) {
             return true;
         }
     }
@@ -77,26 +84,110 @@ tolerates(const PodSpec *spec, const Toleration *taint)
 }
 
 static bool
-taints_tolerated(const PodSpec *spec, const Node *node)
+is_soft(const Toleration *taint)
+{
+    return g_strcmp0(taint->effect, "PreferNoSchedule") == 0;
+}
+
+static const Toleration *
+untolerated(const PodSpec *spec, const Node *node)
 {
     for (guint i = 0; i < node->n_taints; i++) {
-        const Toleration *taint = &node->taints[i];
-        bool hard = g_strcmp0(taint->effect, "PreferNoSchedule") != 0;
-        if (hard && !tolerates(spec, taint)) {
-            return false;
+        if (!is_soft(&node->taints[i]) && !tolerates(spec, &node->taints[i])) {
+            return &node->taints[i];
         }
     }
-    return true;
+    return NULL;
+}
+
+static Toleration
+operator_taint(const NodeCondition *condition)
+{
+    return (Toleration){.key = condition->taint_key,
+                        .value = condition->taint_value,
+                        .effect = condition->taint_effect};
+}
+
+bool
+placement_daemon_tolerates(const char *key)
+{
+    static const char *const keys[] = {TAINT_UNREACHABLE,
+                                       TAINT_NOT_READY,
+                                       "node.kubernetes.io/disk-pressure",
+                                       "node.kubernetes.io/memory-pressure",
+                                       "node.kubernetes.io/pid-pressure",
+                                       "node.kubernetes.io/unschedulable",
+                                       NULL};
+    return g_strv_contains(keys, key);
+}
+
+bool
+placement_tolerates_operator(const PodSpec *spec, bool daemon, const NodeCondition *condition)
+{
+    Toleration taint = operator_taint(condition);
+    return taint.key == NULL || is_soft(&taint) || tolerates(spec, &taint) ||
+           (daemon && placement_daemon_tolerates(taint.key));
+}
+
+nsec_t
+placement_toleration_time(const PodSpec *spec, const char *key, const char *value, nsec_t fallback)
+{
+    Toleration taint = {.key = (char *)key, .value = (char *)value, .effect = (char *)"NoExecute"};
+    nsec_t least = NSEC_NEVER;
+    bool found = false;
+    for (guint i = 0; i < spec->n_tolerations; i++) {
+        if (tolerated_by(&spec->tolerations[i], &taint)) {
+            least = MIN(least, spec->tolerations[i].seconds);
+            found = true;
+        }
+    }
+    return found ? least : fallback;
+}
+
+/* The first taint, of those at first and those of now, that keeps the Pod away; false: none does.
+ * What the DaemonSet controller makes tolerates what the node lifecycle controller adds
+ * (daemon_controller util AddOrUpdateDaemonPodTolerations). */
+static bool
+find_taint(const PodToPlace *pod, const NodeState *state, Toleration *out)
+{
+    const Toleration *fixed = untolerated(pod->spec, state->node);
+    if (fixed != NULL) {
+        *out = *fixed;
+        return true;
+    }
+    if (state->object == NULL) {
+        return false;
+    }
+    const NodeCondition *condition = &state->object->node_condition;
+    *out = operator_taint(condition);
+    if (!placement_tolerates_operator(pod->spec, pod->affinity_node != NULL, condition)) {
+        return true;
+    }
+    *out = (Toleration){.key = (char *)TAINT_UNREACHABLE, .effect = (char *)"NoSchedule"};
+    return condition->unreachable && pod->affinity_node == NULL && !tolerates(pod->spec, out);
+}
+
+/* NodeUnschedulable */
+static bool
+is_cordoned(const PodToPlace *pod, const NodeState *state)
+{
+    static const Toleration taint = {.key = (char *)"node.kubernetes.io/unschedulable",
+                                     .effect = (char *)"NoSchedule"};
+    return state->object != NULL && state->object->node_condition.unschedulable &&
+           pod->affinity_node == NULL && !tolerates(pod->spec, &taint);
 }
 
 static guint
-n_soft_taints(const PodSpec *spec, const Node *node)
+n_soft_taints(const PodSpec *spec, const NodeState *state)
 {
+    const Node *node = state->node;
     guint n = 0;
     for (guint i = 0; i < node->n_taints; i++) {
-        const Toleration *taint = &node->taints[i];
-        bool soft = g_strcmp0(taint->effect, "PreferNoSchedule") == 0;
-        n += soft && !tolerates(spec, taint);
+        n += is_soft(&node->taints[i]) && !tolerates(spec, &node->taints[i]);
+    }
+    if (state->object != NULL && state->object->node_condition.taint_key != NULL) {
+        Toleration taint = operator_taint(&state->object->node_condition);
+        n += is_soft(&taint) && !tolerates(spec, &taint);
     }
     return n;
 }
@@ -130,7 +221,7 @@ bool
 placement_daemon_fits(const PodSpec *spec, const Node *node)
 {
     bool named = spec->node_name == NULL || g_str_equal(spec->node_name, node->name);
-    return named && node_affinity_matches(spec, node) && taints_tolerated(spec, node);
+    return named && node_affinity_matches(spec, node) && untolerated(spec, node) == NULL;
 }
 
 static bool
@@ -249,12 +340,23 @@ filter_own_terms(const Placement *placement, const PodToPlace *pod, const NodeSt
 }
 
 static bool
-repelled_by(const PlacedPod *other, const PodToPlace *pod)
+repelled_by(const PlacedPod *other, const PodToPlace *pod, bool same_node)
 {
     for (guint i = 0; i < other->spec->n_pod_terms; i++) {
         const PodTerm *term = &other->spec->pod_terms[i];
-        if (term->anti && term->weight == 0 && is_hostname(term) &&
+        if (term->anti && term->weight == 0 && is_hostname(term) == same_node &&
             term_selects(term, other->ns, pod->ns, &pod->spec->labels)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+is_repelled_on(const PodToPlace *pod, const NodeState *state, bool same_node)
+{
+    for (guint k = 0; k < state->pods->len; k++) {
+        if (repelled_by(&g_array_index(state->pods, PlacedPod, k), pod, same_node)) {
             return true;
         }
     }
@@ -264,8 +366,11 @@ repelled_by(const PlacedPod *other, const PodToPlace *pod)
 static bool
 is_repelled(const Placement *placement, const PodToPlace *pod, const NodeState *state)
 {
-    for (guint k = 0; placement->n_anti > 0 && k < state->pods->len; k++) {
-        if (repelled_by(&g_array_index(state->pods, PlacedPod, k), pod)) {
+    if (placement->n_anti > 0 && is_repelled_on(pod, state, true)) {
+        return true;
+    }
+    for (guint i = 0; placement->n_wide_anti > 0 && i < placement->n; i++) {
+        if (is_repelled_on(pod, &placement->states[i], false)) {
             return true;
         }
     }
@@ -278,15 +383,34 @@ known(int64_t value, int64_t fallback)
     return value > 0 ? value : fallback;
 }
 
+/* NodeResourcesFit: one of FILTER_CPU, FILTER_MEMORY, FILTER_PODS. */
+static bool
+lacks(const NodeState *state, const PodSpec *spec, FilterReason resource)
+{
+    ResourceList requests = pod_spec_requests(spec);
+    switch ((int)resource) {
+    case FILTER_CPU:
+        return state->cpu + known(requests.cpu, 0) > state->node->cpu;
+    case FILTER_MEMORY:
+        return state->memory + known(requests.memory, 0) > state->node->memory;
+    default:
+        return state->pods->len + 1 > (guint64)state->node->pods;
+    }
+}
+
 FilterReason
 placement_filter(const Placement *placement, const PodToPlace *pod, const NodeState *state)
 {
     const Node *node = state->node;
     const PodSpec *spec = pod->spec;
+    if (is_cordoned(pod, state)) {
+        return FILTER_UNSCHEDULABLE;
+    }
     if (spec->node_name != NULL && !g_str_equal(spec->node_name, node->name)) {
         return FILTER_NODE_NAME;
     }
-    if (!taints_tolerated(spec, node)) {
+    Toleration taint;
+    if (find_taint(pod, state, &taint)) {
         return FILTER_TAINT;
     }
     if ((pod->affinity_node != NULL && !g_str_equal(pod->affinity_node, node->name)) ||
@@ -296,15 +420,10 @@ placement_filter(const Placement *placement, const PodToPlace *pod, const NodeSt
     if (!ports_are_free(spec, state)) {
         return FILTER_PORTS;
     }
-    ResourceList requests = pod_spec_requests(spec);
-    if (state->pods->len + 1 > (guint64)node->pods) {
-        return FILTER_PODS;
-    }
-    if (state->cpu + known(requests.cpu, 0) > node->cpu) {
-        return FILTER_CPU;
-    }
-    if (state->memory + known(requests.memory, 0) > node->memory) {
-        return FILTER_MEMORY;
+    for (int resource = FILTER_CPU; resource <= FILTER_PODS; resource++) {
+        if (lacks(state, spec, (FilterReason)resource)) {
+            return (FilterReason)resource;
+        }
     }
     FilterReason reason = filter_own_terms(placement, pod, state);
     if (reason != FILTER_OK) {
@@ -342,7 +461,7 @@ static void
 score(const Placement *placement, const PodToPlace *pod, Candidate *candidate)
 {
     const PodSpec *spec = pod->spec;
-    candidate->soft_taints = n_soft_taints(spec, candidate->state->node);
+    candidate->soft_taints = n_soft_taints(spec, candidate->state);
     for (guint i = 0; i < spec->n_node_preferred; i++) {
         bool match = term_matches(&spec->node_preferred[i], candidate->state->node->labels);
         candidate->affinity += match ? spec->node_preferred[i].weight : 0;
@@ -390,21 +509,66 @@ compare_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void
+count_reason(GHashTable *counts, char *take_text)
+{
+    guint n = GPOINTER_TO_UINT(g_hash_table_lookup(counts, take_text));
+    g_hash_table_insert(counts, take_text, GUINT_TO_POINTER(n + 1));
+}
+
+/* A taint is named; of resources all that lack are told. */
+static void
+count_reasons(GHashTable *counts, const PodToPlace *pod, const NodeState *state,
+              FilterReason reason)
+{
+    Toleration taint;
+    if (reason == FILTER_TAINT && find_taint(pod, state, &taint)) {
+        count_reason(counts, g_strdup_printf("node(s) had untolerated taint {%s: %s}", taint.key,
+                                             taint.value != NULL ? taint.value : ""));
+        return;
+    }
+    if (reason < FILTER_CPU || reason > FILTER_PODS) {
+        count_reason(counts, g_strdup(filter_reason_text(reason)));
+        return;
+    }
+    for (int resource = FILTER_CPU; resource <= FILTER_PODS; resource++) {
+        if (lacks(state, pod->spec, (FilterReason)resource)) {
+            count_reason(counts, g_strdup(filter_reason_text((FilterReason)resource)));
+        }
+    }
+}
+
 /* The scheduler sorts "<n> <reason>" as text (FitError.Error). */
 static char *
-explain_failure(const Placement *placement, const guint *counts)
+explain_failure(const Placement *placement, GHashTable *counts)
 {
     g_autoptr(GPtrArray) reasons = g_ptr_array_new_with_free_func(g_free);
-    for (int reason = 1; reason < N_FILTER_REASONS; reason++) {
-        if (counts[reason] > 0) {
-            g_ptr_array_add(reasons, g_strdup_printf("%u %s", counts[reason],
-                                                     filter_reason_text((FilterReason)reason)));
-        }
+    GHashTableIter iter;
+    void *text;
+    void *n;
+    g_hash_table_iter_init(&iter, counts);
+    while (g_hash_table_iter_next(&iter, &text, &n)) {
+        g_ptr_array_add(reasons, g_strdup_printf("%u %s", GPOINTER_TO_UINT(n), (const char *)text));
     }
     g_ptr_array_sort(reasons, compare_text);
     g_ptr_array_add(reasons, NULL);
     g_autofree char *list = g_strjoinv(", ", (char **)reasons->pdata);
     return g_strdup_printf("0/%u nodes are available: %s.", placement->n, list);
+}
+
+/* Why nothing was found: each node is asked again, for only then is it told. */
+static char *
+why_nowhere(const Placement *placement, const PodToPlace *pod, const NodeState *single)
+{
+    g_autoptr(GHashTable) counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < placement->n; i++) {
+        const NodeState *state = &placement->states[i];
+        FilterReason reason = single != NULL && state != single
+                                  ? FILTER_NODE_AFFINITY
+                                  : placement_filter(placement, pod, state);
+        count_reasons(counts, pod, state, reason);
+    }
+    return explain_failure(placement, counts);
 }
 
 /* numFeasibleNodesToFind (pkg/scheduler/schedule_one.go). */
@@ -421,7 +585,6 @@ enough_nodes(guint n)
 const Node *
 placement_choose(Placement *placement, const PodToPlace *pod, char **message)
 {
-    guint counts[N_FILTER_REASONS] = {0};
     g_autoptr(GArray) candidates = g_array_new(false, true, sizeof(Candidate));
     const char *only = pod->affinity_node != NULL ? pod->affinity_node : pod->spec->node_name;
     NodeState *single = only != NULL ? g_hash_table_lookup(placement->by_name, only) : NULL;
@@ -431,9 +594,7 @@ placement_choose(Placement *placement, const PodToPlace *pod, char **message)
         NodeState *state = single != NULL
                                ? single
                                : &placement->states[(placement->next_start + i) % placement->n];
-        FilterReason reason = placement_filter(placement, pod, state);
-        counts[reason]++;
-        if (reason == FILTER_OK) {
+        if (placement_filter(placement, pod, state) == FILTER_OK) {
             Candidate candidate = {.state = state};
             score(placement, pod, &candidate);
             g_array_append_val(candidates, candidate);
@@ -446,22 +607,36 @@ placement_choose(Placement *placement, const PodToPlace *pod, char **message)
         placement->next_start = (placement->next_start + i) % placement->n;
     }
     if (candidates->len == 0) {
-        counts[FILTER_NODE_AFFINITY] += single != NULL ? placement->n - 1 : 0;
-        *message = explain_failure(placement, counts);
+        *message = why_nowhere(placement, pod, single);
         return NULL;
     }
     return best_of(candidates)->state->node;
 }
 
+/* Whether a Pod has required anti-affinity; `wide`: of a topology wider than the host. */
 static bool
-has_required_anti(const PodSpec *spec)
+has_required_anti(const PodSpec *spec, bool wide)
 {
     for (guint i = 0; i < spec->n_pod_terms; i++) {
-        if (spec->pod_terms[i].anti && spec->pod_terms[i].weight == 0) {
+        const PodTerm *term = &spec->pod_terms[i];
+        if (term->anti && term->weight == 0 && (!wide || !is_hostname(term))) {
             return true;
         }
     }
     return false;
+}
+
+/* Adds what a Pod asks for to what its node has given, `sign` times. */
+static void
+account(Placement *placement, NodeState *state, const PodSpec *spec, int sign)
+{
+    ResourceList requests = pod_spec_requests(spec);
+    state->cpu += sign * known(requests.cpu, 0);
+    state->memory += sign * known(requests.memory, 0);
+    state->scored_cpu += sign * known(requests.cpu, DEFAULT_CPU);
+    state->scored_memory += sign * known(requests.memory, DEFAULT_MEMORY);
+    placement->n_anti += (guint)(sign * has_required_anti(spec, false));
+    placement->n_wide_anti += (guint)(sign * has_required_anti(spec, true));
 }
 
 void
@@ -472,12 +647,7 @@ placement_add(Placement *placement, const char *node, const PlacedPod *take)
         api_object_unref(take->object);
         return;
     }
-    ResourceList requests = pod_spec_requests(take->spec);
-    state->cpu += known(requests.cpu, 0);
-    state->memory += known(requests.memory, 0);
-    state->scored_cpu += known(requests.cpu, DEFAULT_CPU);
-    state->scored_memory += known(requests.memory, DEFAULT_MEMORY);
-    placement->n_anti += has_required_anti(take->spec);
+    account(placement, state, take->spec, 1);
     g_array_append_val(state->pods, *take);
 }
 
@@ -488,15 +658,21 @@ placement_remove(Placement *placement, const char *node, uint64_t uid)
     for (guint k = 0; state != NULL && k < state->pods->len; k++) {
         PlacedPod *pod = &g_array_index(state->pods, PlacedPod, k);
         if (pod->uid == uid) {
-            ResourceList requests = pod_spec_requests(pod->spec);
-            state->cpu -= known(requests.cpu, 0);
-            state->memory -= known(requests.memory, 0);
-            state->scored_cpu -= known(requests.cpu, DEFAULT_CPU);
-            state->scored_memory -= known(requests.memory, DEFAULT_MEMORY);
-            placement->n_anti -= has_required_anti(pod->spec);
+            account(placement, state, pod->spec, -1);
             api_object_unref(pod->object);
             g_array_remove_index(state->pods, k);
             return;
         }
     }
+}
+
+void
+placement_set_node(Placement *placement, const char *name, ApiObject *object)
+{
+    NodeState *state = g_hash_table_lookup(placement->by_name, name);
+    if (state == NULL) {
+        return;
+    }
+    api_object_unref(state->object);
+    state->object = object != NULL ? api_object_ref(object) : NULL;
 }

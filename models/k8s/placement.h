@@ -1,12 +1,12 @@
 /* Where a Pod may go and where it goes best: the filters and scores of kube-scheduler 1.24 as pure
  * functions over what is known of the nodes (FACTS 3.3).
  *
- * Filters, in this order: NodeName, TaintToleration, NodeAffinity (with nodeSelector), NodePorts,
- * NodeResourcesFit (cpu, memory, Pods), InterPodAffinity.  Scores (weight): TaintToleration 3,
- * NodeAffinity 2, InterPodAffinity 2, NodeResourcesFit LeastAllocated 1, BalancedAllocation 1;
- * ImageLocality and PodTopologySpread give every node the same here (images are cached
- * everywhere; spread constraints are not read) and are left out.  Each plugin's scores are
- * normalised to 0..100 before weighting. */
+ * Filters, in this order: NodeUnschedulable, NodeName, TaintToleration, NodeAffinity (with
+ * nodeSelector), NodePorts, NodeResourcesFit (cpu, memory, Pods), InterPodAffinity.  Scores
+ * (weight): TaintToleration 3, NodeAffinity 2, InterPodAffinity 2, NodeResourcesFit LeastAllocated
+ * 1, BalancedAllocation 1; ImageLocality and PodTopologySpread give every node the same here
+ * (images are cached everywhere; spread constraints are not read) and are left out.  Each plugin's
+ * scores are normalised to 0..100 before weighting. */
 #pragma once
 
 #include "models/k8s/api.h"
@@ -14,6 +14,7 @@
 
 typedef enum FilterReason {
     FILTER_OK,
+    FILTER_UNSCHEDULABLE,
     FILTER_NODE_NAME,
     FILTER_TAINT,
     FILTER_NODE_AFFINITY,
@@ -39,6 +40,7 @@ typedef struct PlacedPod {
 
 typedef struct NodeState {
     const Node *node;
+    ApiObject *object;  /* what changes of the node: a reference; NULL: nothing is known */
     int64_t cpu;        /* requested, milli-cores */
     int64_t memory;     /* requested, bytes */
     int64_t scored_cpu; /* the same, Pods without requests counted with defaults: for scores */
@@ -51,6 +53,7 @@ typedef struct Placement {
     guint n;
     guint next_start;    /* where the next search begins (round robin over nodes) */
     guint n_anti;        /* placed Pods with required anti-affinity */
+    guint n_wide_anti;   /* those of them with a topology wider than the host */
     GHashTable *by_name; /* node name -> NodeState */
 } Placement;
 
@@ -71,12 +74,30 @@ typedef struct PodToPlace {
  * them; a fixed choice keeps replications comparable). */
 const Node *placement_choose(Placement *placement, const PodToPlace *pod, char **message);
 
-/* One node's verdict and total score, for explanations. */
+/* One node's verdict: the first filter that refuses. */
 FilterReason placement_filter(const Placement *placement, const PodToPlace *pod,
                               const NodeState *state);
 
 void placement_add(Placement *placement, const char *node, const PlacedPod *take);
 void placement_remove(Placement *placement, const char *node, uint64_t uid);
 
+/* Takes a reference of the newest snapshot of a node; NULL: it is as at first. */
+void placement_set_node(Placement *placement, const char *name, ApiObject *object);
+
 /* DaemonSet controller: node selector, required node affinity and NoSchedule/NoExecute taints. */
 bool placement_daemon_fits(const PodSpec *spec, const Node *node);
+
+#define TAINT_UNREACHABLE "node.kubernetes.io/unreachable"
+#define TAINT_NOT_READY "node.kubernetes.io/not-ready"
+
+/* Whether a Pod tolerates the operator's taint of a node; true when there is none, or when it is
+ * one of PreferNoSchedule. */
+bool placement_tolerates_operator(const PodSpec *spec, bool daemon, const NodeCondition *condition);
+
+/* What Pods of DaemonSets tolerate without saying so (AddOrUpdateDaemonPodTolerations). */
+bool placement_daemon_tolerates(const char *key);
+
+/* For how long a Pod stays on a node with this NoExecute taint (taint_manager.go): 0: it goes at
+ * once; NSEC_NEVER: for ever.  `fallback`: what admission adds when the Pod says nothing. */
+nsec_t placement_toleration_time(const PodSpec *spec, const char *key, const char *value,
+                                 nsec_t fallback);

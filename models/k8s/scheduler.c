@@ -2,6 +2,7 @@
 #include "models/k8s/scheduler.h"
 
 #include "models/k8s/api.h"
+#include "models/k8s/informer.h"
 #include "models/k8s/placement.h"
 #include "models/ratelimit.h"
 
@@ -11,7 +12,16 @@
 #define FLUSH_AGE (60 * NSEC_PER_SEC)    /* podMaxInUnschedulablePodsDuration in 1.24 */
 
 /* Timer and call tags: kind in the low bits, the Pod's uid above. */
-enum { TAG_WATCH = 1, TAG_CYCLE, TAG_FLUSH, TAG_BACKOFF, TAG_BIND, TAG_STATUS, TAG_BITS = 3 };
+enum {
+    TAG_WATCH = 1,
+    TAG_NODES,
+    TAG_CYCLE,
+    TAG_FLUSH,
+    TAG_BACKOFF,
+    TAG_BIND,
+    TAG_STATUS,
+    TAG_BITS = 3
+};
 
 typedef enum QueueState {
     QUEUE_ACTIVE,
@@ -25,11 +35,13 @@ typedef struct QueuedPod {
     ApiObject *object;
     QueueState state;
     int attempts;
-    nsec_t since; /* when it became unschedulable */
+    nsec_t since; /* of the last failure */
 } QueuedPod;
 
 typedef struct Scheduler {
     Machine base;
+    Informer watched_pods;
+    Informer watched_nodes;
     Placement placement;
     RandomStream random;
     RateLimit limit;
@@ -167,13 +179,20 @@ on_cycle(Scheduler *scheduler, nsec_t now, Actions *actions)
 
 /* ---- waiting Pods ---- */
 
+/* The back-off counts from the failure, not from the event that may have made the Pod schedulable
+ * (scheduling_queue.go getBackoffTime): who has waited it out is tried at once. */
 static void
-back_off(Scheduler *scheduler, QueuedPod *pod, Actions *actions)
+back_off(Scheduler *scheduler, QueuedPod *pod, nsec_t now, Actions *actions)
 {
     scheduler->n_unschedulable -= pod->state == QUEUE_UNSCHEDULABLE;
+    nsec_t delay = MIN(BACKOFF_FIRST << MIN(pod->attempts - 1, 10), BACKOFF_MAX);
+    nsec_t left = MAX(pod->since + delay - now, 0);
+    if (left == 0) {
+        activate(scheduler, pod, actions);
+        return;
+    }
     pod->state = QUEUE_BACKOFF;
-    nsec_t delay = BACKOFF_FIRST << MIN(pod->attempts - 1, 10);
-    actions_timer(actions, tag_of(TAG_BACKOFF, pod->object->uid), MIN(delay, BACKOFF_MAX));
+    actions_timer(actions, tag_of(TAG_BACKOFF, pod->object->uid), left);
 }
 
 /* A hash table has no order that may show, so the Pods are moved in the order of their uids. */
@@ -184,15 +203,17 @@ compare_uid(const void *a, const void *b)
     return left->object->uid < right->object->uid ? -1 : left->object->uid > right->object->uid;
 }
 
-/* What may have made waiting Pods schedulable: a Pod that left (any may profit), one that arrived
- * (only those with affinity to Pods: AssignedPodAdded), or the flush (only old ones). */
-typedef enum RetryCause { RETRY_POD_LEFT, RETRY_POD_ARRIVED, RETRY_FLUSH } RetryCause;
+/* What may have made waiting Pods schedulable: a Pod that left or a node that changed (any may
+ * profit), a Pod that arrived (only those with affinity to Pods: AssignedPodAdded), or the flush
+ * (only old ones). */
+typedef enum RetryCause { RETRY_POD_LEFT, RETRY_NODE, RETRY_POD_ARRIVED, RETRY_FLUSH } RetryCause;
 
 static bool
 may_profit(const QueuedPod *pod, RetryCause cause, nsec_t now)
 {
     switch (cause) {
     case RETRY_POD_LEFT:
+    case RETRY_NODE:
         return true;
     case RETRY_POD_ARRIVED:
         return pod->object->pod->n_pod_terms > 0;
@@ -220,7 +241,7 @@ retry_unschedulable(Scheduler *scheduler, RetryCause cause, nsec_t now, Actions 
     }
     g_ptr_array_sort(waiting, compare_uid);
     for (guint i = 0; i < waiting->len; i++) {
-        back_off(scheduler, g_ptr_array_index(waiting, i), actions);
+        back_off(scheduler, g_ptr_array_index(waiting, i), now, actions);
     }
 }
 
@@ -247,7 +268,8 @@ on_bound(Scheduler *scheduler, uint64_t uid, const Input *input, Actions *action
     }
     release(scheduler, uid);
     pod->attempts++;
-    back_off(scheduler, pod, actions);
+    pod->since = input->now;
+    back_off(scheduler, pod, input->now, actions);
 }
 
 static void
@@ -267,12 +289,82 @@ on_pod(Scheduler *scheduler, const ApiEvent *event, nsec_t now, Actions *actions
         retry_unschedulable(scheduler, RETRY_POD_ARRIVED, now, actions);
         return;
     }
+    bool bound = g_hash_table_contains(scheduler->placed, &object->uid); /* an older snapshot */
     QueuedPod *pod = g_hash_table_lookup(scheduler->pods, &object->uid);
-    if (pod == NULL) {
+    if (pod == NULL && !bound) {
         pod = g_new0(QueuedPod, 1);
         pod->object = api_object_ref(object);
         g_hash_table_insert(scheduler->pods, &pod->object->uid, pod);
         activate(scheduler, pod, actions);
+    }
+}
+
+static bool
+same_node(const ApiObject *a, const ApiObject *b)
+{
+    const NodeCondition *x = &a->node_condition, *y = &b->node_condition;
+    return x->unreachable == y->unreachable && x->unschedulable == y->unschedulable &&
+           g_strcmp0(x->taint_key, y->taint_key) == 0 &&
+           g_strcmp0(x->taint_value, y->taint_value) == 0 &&
+           g_strcmp0(x->taint_effect, y->taint_effect) == 0;
+}
+
+/* eventhandlers.go updateNodeInCache: only what scheduling looks at moves Pods. */
+static void
+on_node(Scheduler *scheduler, const ApiEvent *event, nsec_t now, Actions *actions)
+{
+    ApiObject *object = event->object;
+    bool gone = event->type == WATCH_DELETED;
+    NodeState *state = g_hash_table_lookup(scheduler->placement.by_name, object->name);
+    bool same = state != NULL && state->object != NULL && same_node(state->object, object);
+    placement_set_node(&scheduler->placement, object->name, gone ? NULL : object);
+    if (!same) {
+        retry_unschedulable(scheduler, RETRY_NODE, now, actions);
+    }
+}
+
+static void
+handle(Scheduler *scheduler, const ApiEvent *event, nsec_t now, Actions *actions)
+{
+    if (event->object->kind == OBJECT_NODE) {
+        on_node(scheduler, event, now, actions);
+    } else {
+        on_pod(scheduler, event, now, actions);
+    }
+}
+
+static Informer *
+informer_of(Scheduler *scheduler, uint64_t tag)
+{
+    return tag == TAG_WATCH   ? &scheduler->watched_pods
+           : tag == TAG_NODES ? &scheduler->watched_nodes
+                              : NULL;
+}
+
+static void
+on_event(Scheduler *scheduler, const Input *input, Actions *actions)
+{
+    const ApiEvent *event = (const ApiEvent *)input->message;
+    if (event->type == WATCH_SYNCED) {
+        g_autoptr(GPtrArray) lost = informer_synced(informer_of(scheduler, input->tag));
+        for (guint i = 0; i < lost->len; i++) {
+            ApiEvent gone = {.type = WATCH_DELETED, .object = lost->pdata[i]};
+            handle(scheduler, &gone, input->now, actions);
+        }
+        return;
+    }
+    bool node = event->object->kind == OBJECT_NODE;
+    if (informer_note(node ? &scheduler->watched_nodes : &scheduler->watched_pods, event)) {
+        handle(scheduler, event, input->now, actions);
+    }
+}
+
+static void
+on_closed(Scheduler *scheduler, const Input *input, Actions *actions)
+{
+    Informer *informer = informer_of(scheduler, input->tag);
+    if (informer != NULL) {
+        informer_closed(informer, actions);
     }
 }
 
@@ -281,7 +373,9 @@ on_timer(Scheduler *scheduler, const Input *input, Actions *actions)
 {
     int kind = (int)(input->tag & ((1 << TAG_BITS) - 1));
     uint64_t uid = input->tag >> TAG_BITS;
-    if (kind == TAG_CYCLE) {
+    if (informer_of(scheduler, input->tag) != NULL) {
+        informer_open(informer_of(scheduler, input->tag), actions);
+    } else if (kind == TAG_CYCLE) {
         on_cycle(scheduler, input->now, actions);
     } else if (kind == TAG_FLUSH) {
         scheduler->flushing = g_hash_table_size(scheduler->pods) > 0;
@@ -300,6 +394,9 @@ on_timer(Scheduler *scheduler, const Input *input, Actions *actions)
 static void
 on_reply(Scheduler *scheduler, const Input *input, Actions *actions)
 {
+    if (input->kind == INPUT_FAILURE) {
+        on_closed(scheduler, input, actions); /* a watch that could not be opened */
+    }
     uint64_t uid = input->tag >> TAG_BITS;
     if ((int)(input->tag & ((1 << TAG_BITS) - 1)) == TAG_BIND) {
         on_bound(scheduler, uid, input, actions);
@@ -312,12 +409,14 @@ step(Machine *machine, const Input *input, Actions *actions)
     Scheduler *scheduler = (Scheduler *)machine;
     switch (input->kind) {
     case INPUT_START:
-        actions_open(actions, API_ADDRESS, TAG_WATCH,
-                     api_query(MESSAGE_API_WATCH, OBJECT_POD, NULL, NULL))
-            ->flags = CALL_PLAIN;
+        informer_open(&scheduler->watched_pods, actions);
+        informer_open(&scheduler->watched_nodes, actions);
         break;
     case INPUT_EVENT:
-        on_pod(scheduler, (const ApiEvent *)input->message, input->now, actions);
+        on_event(scheduler, input, actions);
+        break;
+    case INPUT_CLOSED:
+        on_closed(scheduler, input, actions);
         break;
     case INPUT_TIMER:
         on_timer(scheduler, input, actions);
@@ -329,7 +428,6 @@ step(Machine *machine, const Input *input, Actions *actions)
     case INPUT_REQUEST:
     case INPUT_CANCELLED:
     case INPUT_OPENED:
-    case INPUT_CLOSED:
     case INPUT_WORK:
     case INPUT_DATAPLANE:
     case INPUT_RUNTIME:
@@ -345,6 +443,8 @@ static void
 scheduler_free(Machine *machine)
 {
     Scheduler *scheduler = (Scheduler *)machine;
+    informer_clear(&scheduler->watched_pods);
+    informer_clear(&scheduler->watched_nodes);
     placement_clear(&scheduler->placement);
     g_queue_clear_full(&scheduler->active, g_free);
     g_hash_table_unref(scheduler->pods);
@@ -360,6 +460,8 @@ scheduler_new(const ProcessInfo *info, const Nodes *nodes)
     Scheduler *scheduler = g_new0(Scheduler, 1);
     scheduler->base.class = &scheduler_class;
     scheduler->base.info = info;
+    informer_init(&scheduler->watched_pods, OBJECT_POD, TAG_WATCH, NULL);
+    informer_init(&scheduler->watched_nodes, OBJECT_NODE, TAG_NODES, NULL);
     placement_init(&scheduler->placement, nodes);
     process_random(info, "cycle", &scheduler->random);
     g_queue_init(&scheduler->active);

@@ -2,9 +2,14 @@
 #include "models/k8s/services.h"
 
 #include "models/k8s/api.h"
+#include "models/k8s/informer.h"
+
+enum { TAG_SERVICES = 1, TAG_PODS };
 
 typedef struct Services {
     Machine base;
+    Informer services;
+    Informer pods;
     GHashTable *by_namespace; /* namespace -> GPtrArray of ApiObject * (Services) */
     GHashTable *ready;        /* Pod uid -> ApiObject * */
     GPtrArray *order;         /* ready Pods in the order they became ready */
@@ -72,6 +77,17 @@ remove_service(Services *services, const ApiObject *service, Actions *actions)
     }
 }
 
+static bool
+is_listed(const GPtrArray *list, const ApiObject *service)
+{
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        if (((const ApiObject *)g_ptr_array_index(list, i))->uid == service->uid) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 on_service(Services *services, const ApiEvent *event, Actions *actions)
 {
@@ -87,6 +103,9 @@ on_service(Services *services, const ApiEvent *event, Actions *actions)
         return;
     }
     GPtrArray *list = g_hash_table_lookup(services->by_namespace, service->ns);
+    if (is_listed(list, service)) {
+        return; /* the watch was opened again */
+    }
     if (list == NULL) {
         list = g_ptr_array_new_with_free_func((GDestroyNotify)api_object_unref);
         g_hash_table_insert(services->by_namespace, g_strdup(service->ns), list);
@@ -107,14 +126,51 @@ on_pod(Services *services, const ApiEvent *event, Actions *actions)
     ApiObject *known = g_hash_table_lookup(services->ready, &pod->uid);
     bool ready =
         event->type != WATCH_DELETED && pod->status.ready && !pod->deleting && pod->pod_ip != NULL;
+    bool moved = ready && known != NULL && !g_str_equal(known->pod_ip, pod->pod_ip);
+    if (known != NULL && (!ready || moved)) {
+        announce_pod(services, known, false, actions);
+        g_hash_table_remove(services->ready, &pod->uid);
+        g_ptr_array_remove(services->order, known);
+        known = NULL;
+    }
     if (ready && known == NULL) {
         g_ptr_array_add(services->order, api_object_ref(pod));
         g_hash_table_insert(services->ready, &pod->uid, pod);
         announce_pod(services, pod, true, actions);
-    } else if (!ready && known != NULL) {
-        announce_pod(services, known, false, actions);
-        g_hash_table_remove(services->ready, &pod->uid);
-        g_ptr_array_remove(services->order, known);
+    }
+}
+
+static void
+handle(Services *services, const ApiEvent *event, Actions *actions)
+{
+    if (event->object->kind == OBJECT_SERVICE) {
+        on_service(services, event, actions);
+    } else {
+        on_pod(services, event, actions);
+    }
+}
+
+static Informer *
+informer_of(Services *services, uint64_t tag)
+{
+    return tag == TAG_SERVICES ? &services->services : &services->pods;
+}
+
+static void
+on_event(Services *services, const Input *input, Actions *actions)
+{
+    const ApiEvent *event = (const ApiEvent *)input->message;
+    if (event->type != WATCH_SYNCED) {
+        bool service = event->object->kind == OBJECT_SERVICE;
+        if (informer_note(service ? &services->services : &services->pods, event)) {
+            handle(services, event, actions);
+        }
+        return;
+    }
+    g_autoptr(GPtrArray) lost = informer_synced(informer_of(services, input->tag));
+    for (guint i = 0; i < lost->len; i++) {
+        ApiEvent gone = {.type = WATCH_DELETED, .object = lost->pdata[i]};
+        handle(services, &gone, actions);
     }
 }
 
@@ -122,19 +178,23 @@ static void
 step(Machine *machine, const Input *input, Actions *actions)
 {
     Services *services = (Services *)machine;
-    if (input->kind == INPUT_START) {
-        actions_open(actions, API_ADDRESS, 1,
-                     api_query(MESSAGE_API_WATCH, OBJECT_SERVICE, NULL, NULL))
-            ->flags = CALL_PLAIN;
-        actions_open(actions, API_ADDRESS, 2, api_query(MESSAGE_API_WATCH, OBJECT_POD, NULL, NULL))
-            ->flags = CALL_PLAIN;
-    } else if (input->kind == INPUT_EVENT) {
-        const ApiEvent *event = (const ApiEvent *)input->message;
-        if (event->object->kind == OBJECT_SERVICE) {
-            on_service(services, event, actions);
-        } else {
-            on_pod(services, event, actions);
-        }
+    switch ((int)input->kind) {
+    case INPUT_START:
+        informer_open(&services->services, actions);
+        informer_open(&services->pods, actions);
+        break;
+    case INPUT_EVENT:
+        on_event(services, input, actions);
+        break;
+    case INPUT_CLOSED:
+    case INPUT_FAILURE:
+        informer_closed(informer_of(services, input->tag), actions);
+        break;
+    case INPUT_TIMER:
+        informer_open(informer_of(services, input->tag), actions);
+        break;
+    default:
+        break;
     }
 }
 
@@ -142,6 +202,8 @@ static void
 services_free(Machine *machine)
 {
     Services *services = (Services *)machine;
+    informer_clear(&services->services);
+    informer_clear(&services->pods);
     g_hash_table_unref(services->ready);
     g_hash_table_unref(services->by_namespace);
     g_ptr_array_unref(services->order);
@@ -156,6 +218,8 @@ services_new(const ProcessInfo *info)
     Services *services = g_new0(Services, 1);
     services->base.class = &services_class;
     services->base.info = info;
+    informer_init(&services->services, OBJECT_SERVICE, TAG_SERVICES, NULL);
+    informer_init(&services->pods, OBJECT_POD, TAG_PODS, NULL);
     services->by_namespace =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     services->ready = g_hash_table_new(g_int64_hash, g_int64_equal);

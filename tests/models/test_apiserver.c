@@ -1046,7 +1046,7 @@ lists_case(void)
     tcase_add_test(lists, a_deleted_endpoint_is_not_found);
     tcase_add_test(lists, a_list_weighs_what_the_real_one_carries);
     tcase_add_test(lists, a_network_service_is_found_in_any_namespace);
-    bench_add_known_bug(lists, a_network_service_is_found_when_its_namesake_is_gone);
+    tcase_add_test(lists, a_network_service_is_found_when_its_namesake_is_gone);
     return lists;
 }
 
@@ -1066,7 +1066,7 @@ admission_case(void)
     tcase_add_test(admission, a_late_answer_of_a_webhook_is_ignored);
     tcase_add_test(admission, the_name_may_be_taken_while_a_review_goes_on);
     tcase_add_test(admission, a_webhook_that_may_fail_is_passed_over);
-    bench_add_known_bug(admission, webhooks_are_asked_in_the_order_of_their_names);
+    tcase_add_test(admission, webhooks_are_asked_in_the_order_of_their_names);
     return admission;
 }
 

@@ -633,8 +633,8 @@ main(void)
     tcase_add_test(waiting, others_that_are_bound_meanwhile_do_not_hide_it);
     tcase_add_test(waiting, it_is_tried_again_when_a_pod_has_finished);
     tcase_add_test(waiting, each_failure_doubles_the_back_off_from_1_to_10_s);
-    bench_add_known_bug(waiting, who_has_waited_out_its_back_off_is_tried_at_once);
-    bench_add_known_bug(waiting, who_has_waited_some_of_its_back_off_waits_for_the_rest);
+    tcase_add_test(waiting, who_has_waited_out_its_back_off_is_tried_at_once);
+    tcase_add_test(waiting, who_has_waited_some_of_its_back_off_waits_for_the_rest);
     tcase_add_test(waiting, without_news_it_is_tried_again_between_60_and_102_s);
     tcase_add_test(waiting, the_flush_comes_every_30_s_whoever_else_waits);
     tcase_add_test(waiting, the_flush_goes_on_while_a_pod_waits);
@@ -650,7 +650,7 @@ main(void)
     tcase_add_test(failing, a_pod_bound_at_the_second_try_counts_on_its_node);
     tcase_add_test(failing, a_bind_without_an_answer_is_tried_again);
     tcase_add_test(failing, a_pod_deleted_while_it_is_bound_gives_its_place_back);
-    bench_add_known_bug(failing, an_old_snapshot_does_not_queue_a_bound_pod);
+    tcase_add_test(failing, an_old_snapshot_does_not_queue_a_bound_pod);
     suite_add_tcase(suite, failing);
     return bench_run_suite(suite);
 }
