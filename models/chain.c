@@ -50,6 +50,8 @@ chains_free(Chains *chains)
     if (chains == NULL) {
         return;
     }
+    g_hash_table_unref(chains->by_client);
+    g_hash_table_unref(chains->by_name);
     g_ptr_array_unref(chains->chains);
     g_ptr_array_unref(chains->endpoints);
     g_ptr_array_unref(chains->injected);
@@ -395,6 +397,25 @@ make_names_unique(const GPtrArray *chains)
     }
 }
 
+static void
+index_chains(Chains *chains)
+{
+    chains->by_name = g_hash_table_new(g_str_hash, g_str_equal);
+    chains->by_client =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
+    for (guint i = 0; i < chains->chains->len; i++) {
+        Chain *chain = g_ptr_array_index(chains->chains, i);
+        chain->index = i;
+        g_hash_table_insert(chains->by_name, chain->name, chain);
+        GPtrArray *list = g_hash_table_lookup(chains->by_client, chain->client_name);
+        if (list == NULL) {
+            list = g_ptr_array_new();
+            g_hash_table_insert(chains->by_client, chain->client_name, list);
+        }
+        g_ptr_array_add(list, chain);
+    }
+}
+
 Chains *
 chains_find(const Scenario *scenario)
 {
@@ -420,6 +441,7 @@ chains_find(const Scenario *scenario)
         }
     }
     make_names_unique(chains->chains);
+    index_chains(chains);
     g_hash_table_unref(finder.services);
     g_hash_table_unref(finder.by_service);
     return chains;
@@ -582,4 +604,42 @@ object_owns_pod(const Object *object, const char *pod_key)
     default:
         return false;
     }
+}
+
+/* A Pod's workload has its name, or that without one or two generated parts. */
+const GPtrArray *
+chains_of_pod(const Chains *chains, const char *pod_key)
+{
+    g_autofree char *name = g_strdup(pod_key);
+    for (int i = 0; i < 3; i++) {
+        const GPtrArray *list = g_hash_table_lookup(chains->by_client, name);
+        if (list != NULL &&
+            object_owns_pod(((const Chain *)g_ptr_array_index(list, 0))->client, pod_key)) {
+            return list;
+        }
+        char *dash = strrchr(name, '-');
+        if (dash == NULL) {
+            break;
+        }
+        *dash = '\0';
+    }
+    return NULL;
+}
+
+Chain *
+chains_of_connection(const Chains *chains, const char *connection)
+{
+    const char *dash = strrchr(connection, '-');
+    if (dash == NULL) {
+        return NULL;
+    }
+    g_autofree char *pod = g_strndup(connection, (gsize)(dash - connection));
+    const GPtrArray *list = chains_of_pod(chains, pod);
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        Chain *chain = g_ptr_array_index(list, i);
+        if (g_str_equal(chain->connection, dash)) {
+            return chain;
+        }
+    }
+    return NULL;
 }

@@ -30,7 +30,8 @@ typedef struct ChainLink {
 } ChainLink;
 
 typedef struct Chain {
-    char *name; /* the service's name, made unique where several clients ask for it */
+    guint index; /* in Chains */
+    char *name;  /* the service's name, made unique where several clients ask for it */
     char *service;
     const Object *client;
     const PodSpec *client_pod; /* as admitted: with what a webhook injects */
@@ -44,9 +45,11 @@ typedef struct Chain {
 } Chain;
 
 typedef struct Chains {
-    GPtrArray *endpoints; /* ChainEndpoint * */
-    GPtrArray *chains;    /* Chain * */
-    GPtrArray *injected;  /* PodSpec *, owned */
+    GPtrArray *endpoints;  /* ChainEndpoint * */
+    GPtrArray *chains;     /* Chain * */
+    GPtrArray *injected;   /* PodSpec *, owned */
+    GHashTable *by_client; /* "namespace/workload" -> GPtrArray of Chain *, owned */
+    GHashTable *by_name;   /* name -> Chain * */
 } Chains;
 
 Chains *chains_find(const Scenario *scenario);
@@ -60,6 +63,12 @@ GPtrArray *object_pod_keys(const Object *object);
 /* Whether a Pod "namespace/name" is one of an object's: the Pod itself, or by the name that its
  * controllers give. */
 bool object_owns_pod(const Object *object, const char *pod_key);
+
+/* The chains whose client a Pod "namespace/name" is (Chain *; borrowed); NULL: none. */
+const GPtrArray *chains_of_pod(const Chains *chains, const char *pod_key);
+
+/* The chain of a connection, by its id "<namespace>/<pod>-<index>"; NULL: none. */
+Chain *chains_of_connection(const Chains *chains, const char *connection);
 
 /* Compares a walk (from dataplane walk) with the chain: NULL when every endpoint was met in the
  * declared order and the last ends it, otherwise what is wrong.  Free with g_free. */

@@ -398,41 +398,30 @@ static void
 on_path(Recovery *recovery, const TraceEvent *event)
 {
     bool up = event->mark == TRACE_PATH_UP;
-    for (guint i = 0; i < recovery->n_chains; i++) {
-        Track *track = &recovery->tracks[i];
-        if (!g_str_equal(track->result.chain->name, event->subject) || track->up == up) {
-            continue;
-        }
-        if (up && track->result.first_up == NSEC_NEVER) {
-            track->result.first_up = event->at;
-        } else if (up) {
-            track->result.down += event->at - track->changed;
-            track->down += event->at - MAX(track->changed, recovery->at);
-        } else {
-            track->result.n_outages++;
-        }
-        track->up = up;
-        track->changed = event->at;
-        track->affected = true;
-        track->path_up = up ? event->at : track->path_up;
+    const Chain *chain = g_hash_table_lookup(recovery->chains->by_name, event->subject);
+    Track *track = chain != NULL ? &recovery->tracks[chain->index] : NULL;
+    if (track == NULL || track->up == up) {
         return;
     }
+    if (up && track->result.first_up == NSEC_NEVER) {
+        track->result.first_up = event->at;
+    } else if (up) {
+        track->result.down += event->at - track->changed;
+        track->down += event->at - MAX(track->changed, recovery->at);
+    } else {
+        track->result.n_outages++;
+    }
+    track->up = up;
+    track->changed = event->at;
+    track->affected = true;
+    track->path_up = up ? event->at : track->path_up;
 }
 
 static Track *
 track_of(Recovery *recovery, const char *connection)
 {
-    for (guint i = 0; i < recovery->n_chains; i++) {
-        const Chain *chain = recovery->tracks[i].result.chain;
-        if (g_str_has_suffix(connection, chain->connection)) {
-            g_autofree char *pod =
-                g_strndup(connection, strlen(connection) - strlen(chain->connection));
-            if (object_owns_pod(chain->client, pod)) {
-                return &recovery->tracks[i];
-            }
-        }
-    }
-    return NULL;
+    const Chain *chain = chains_of_connection(recovery->chains, connection);
+    return chain != NULL ? &recovery->tracks[chain->index] : NULL;
 }
 
 static void
@@ -466,9 +455,10 @@ on_client_exit(Recovery *recovery, const TraceEvent *event)
 {
     const char *slash = strrchr(event->subject, '/');
     g_autofree char *pod = g_strndup(event->subject, (gsize)(slash - event->subject));
-    for (guint i = 0; i < recovery->n_chains; i++) {
-        Track *track = &recovery->tracks[i];
-        if (track->healing && object_owns_pod(track->result.chain->client, pod)) {
+    const GPtrArray *list = chains_of_pod(recovery->chains, pod);
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        Track *track = &recovery->tracks[((const Chain *)g_ptr_array_index(list, i))->index];
+        if (track->healing) {
             track->healing = false;
             track->healed = event->at;
         }

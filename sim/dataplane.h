@@ -37,6 +37,7 @@ bool sim_dataplane_impair(DataPlane *base, const char *pod_port, const Impairmen
 /* What an echo meets. */
 typedef struct PathState {
     bool up;       /* the far end answers, if nothing is lost on the way */
+    bool cut;      /* something on the way lets nothing through */
     nsec_t rtt;    /* without jitter */
     nsec_t jitter; /* uniform, to both sides */
     double loss;   /* of a round trip */

@@ -56,7 +56,7 @@ add_impairment(PathState *state, const Impairment *impairment, double *pass)
     if (impairment->rate > 0 && (state->rate == 0 || impairment->rate < state->rate)) {
         state->rate = impairment->rate;
     }
-    state->up = state->up && !impairment->cut;
+    state->cut = state->cut || impairment->cut;
 }
 
 static void
@@ -97,7 +97,7 @@ static PathState
 follow(Path *path)
 {
     Plane *plane = path->plane;
-    PathState state = {.up = true};
+    PathState state = {0};
     double pass = 1;
     leave_ports(path);
     Port *start = g_hash_table_lookup(plane->ports, path->pod_port);
@@ -127,7 +127,8 @@ follow(Path *path)
             in = out->wire;
         }
     }
-    state.up = state.up && end != start && end->in_pod && end->xconnect == NULL && end->ip != NULL;
+    state.up =
+        !state.cut && end != start && end->in_pod && end->xconnect == NULL && end->ip != NULL;
     state.loss = 1 - pass;
     return state;
 }
