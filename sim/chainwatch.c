@@ -238,7 +238,7 @@ static void
 tell(Watched *watched, bool up, const char *detail)
 {
     World *world = watched->watch->world;
-    TraceEvent event = {.at = engine_now(world->engine),
+    TraceEvent event = {.at = world_now(world),
                         .component = "data-plane",
                         .process = watched->port,
                         .mark = up ? TRACE_PATH_UP : TRACE_PATH_DOWN,
@@ -255,7 +255,7 @@ on_path(void *data, const PathState *state)
     if (world->closing) {
         return;
     }
-    count_all(watched, engine_now(world->engine));
+    count_all(watched, world_now(world));
     DataPlane *plane = world->dataplane;
     g_autoptr(GArray) hops = plane->class->walk(plane, watched->port);
     g_autofree char *problem =
@@ -423,7 +423,7 @@ collect_probe(const Watched *watched, Probe *probe, Outcome *outcome)
 void
 chain_watch_collect(ChainWatch *watch, Outcome *outcome)
 {
-    nsec_t now = engine_now(watch->world->engine);
+    nsec_t now = world_now(watch->world);
     for (guint c = 0; c < watch->chains->chains->len; c++) {
         Watched *watched = &watch->watched[c];
         count_all(watched, now);

@@ -340,31 +340,106 @@ collect_chain(Outcome *outcome, World *world, const Scenario *scenario, const Ch
 static void
 collect_usage(Outcome *outcome, World *world)
 {
-    g_autoptr(GArray) usage = world_usage(world);
-    double cpu[N_COMPONENTS] = {0}, memory[N_COMPONENTS] = {0}, throttled[N_COMPONENTS] = {0};
-    bool seen[N_COMPONENTS] = {0};
-    for (guint i = 0; i < usage->len; i++) {
-        const ContainerUsage *item = &g_array_index(usage, ContainerUsage, i);
-        cpu[item->component] += item->cpu;
-        throttled[item->component] += item->throttled;
-        memory[item->component] += (double)item->memory;
-        seen[item->component] = seen[item->component] || item->pod != NULL;
-    }
+    ComponentUsage usage[N_COMPONENTS];
+    world_component_usage(world, usage);
     for (int c = 0; c < N_COMPONENTS; c++) {
+        const ComponentUsage *one = &usage[c];
         const char *name = component_name((Component)c);
-        if (seen[c] && c != COMPONENT_APP) {
-            add_value(outcome, "component_cpu_seconds_total", "component", name, "s", cpu[c]);
-            add_value(outcome, "component_cpu_throttled_seconds_total", "component", name, "s",
-                      throttled[c]);
-            add_value(outcome, "component_memory_bytes", "component", name, "bytes", memory[c]);
+        if (!one->in_pods || c == COMPONENT_APP) {
+            continue;
         }
+        add_value(outcome, "component_cpu_seconds_total", "component", name, "s", one->cpu);
+        add_value(outcome, "component_cpu_throttled_seconds_total", "component", name, "s",
+                  one->throttled);
+        add_value(outcome, "component_memory_bytes", "component", name, "bytes", one->memory);
+        if (one->n_restarts > 0) {
+            add_value(outcome, "component_restarts_total", "component", name, "",
+                      (double)one->n_restarts);
+        }
+        if (one->n_oom > 0) {
+            add_value(outcome, "component_oom_kills_total", "component", name, "",
+                      (double)one->n_oom);
+        }
+    }
+}
+
+/* ---- recovery ---- */
+
+static MetricKey *
+case_key(const char *name, const RecoveryCase *one)
+{
+    MetricKey *key = metric_key_new(name);
+    metric_key_set_label(key, "chain", one->chain->name);
+    metric_key_set_label(key, "fault", one->fault->name);
+    return key;
+}
+
+static void
+add_copy(Outcome *outcome, const char *name, const RecoveryCase *one, const char *unit,
+         const Sample *sample)
+{
+    Sample copy = {0};
+    sample_merge(&copy, sample);
+    outcome_add_sample(outcome, case_key(name, one), unit, &copy);
+}
+
+static void
+collect_case(Outcome *outcome, const RecoveryCase *one)
+{
+    add_copy(outcome, "sfc_recovery_seconds", one, "s", &one->recovery);
+    add_copy(outcome, "sfc_detection_seconds", one, "s", &one->detection);
+    add_copy(outcome, "sfc_outage_seconds", one, "s", &one->outage);
+    add_copy(outcome, "sfc_heal_attempts", one, "", &one->attempts);
+    for (int phase = 0; one->recovery.n > 0 && phase < N_RECOVERY_PHASES; phase++) {
+        MetricKey *key = case_key("sfc_recovery_phase_seconds", one);
+        metric_key_set_label(key, "phase", recovery_phase_name((RecoveryPhase)phase));
+        outcome_add(outcome, key, "s", one->phases[phase] / (double)one->recovery.n);
+    }
+}
+
+static void
+collect_chain_recovery(Outcome *outcome, const RecoveryChain *chain, nsec_t now)
+{
+    const char *name = chain->chain->name;
+    if (chain->first_up == NSEC_NEVER) {
+        return;
+    }
+    double lifetime = nsec_to_seconds(now - chain->first_up);
+    add_value(outcome, "sfc_downtime_seconds", "chain", name, "s", nsec_to_seconds(chain->down));
+    if (lifetime > 0) {
+        add_value(outcome, "sfc_path_up_ratio", "chain", name, "",
+                  1 - nsec_to_seconds(chain->down) / lifetime);
+    }
+    add_value(outcome, "sfc_heals_total", "chain", name, "", chain->n_heals);
+    add_value(outcome, "sfc_false_alarms_total", "chain", name, "", chain->n_false_alarms);
+}
+
+static void
+collect_recovery(Outcome *outcome, const Scenario *scenario, const Chains *chains,
+                 const Recovery *recovery, nsec_t now)
+{
+    for (guint i = 0; i < chains->chains->len; i++) {
+        collect_chain_recovery(outcome, recovery_chain(recovery, i), now);
+    }
+    const GPtrArray *cases = recovery_cases(recovery);
+    for (guint i = 0; i < cases->len; i++) {
+        collect_case(outcome, g_ptr_array_index(cases, i));
+    }
+    for (guint i = 0; i < scenario->n_faults; i++) {
+        add_value(outcome, "faults_injected_total", "fault", scenario->faults[i].name, "",
+                  recovery_n_strikes(recovery, i));
+    }
+    const GPtrArray *problems = recovery_problems(recovery, &outcome->n_faults_missed);
+    for (guint i = 0; i < problems->len; i++) {
+        g_ptr_array_add(outcome->problems, g_strdup(g_ptr_array_index(problems, i)));
     }
 }
 
 Outcome *
 outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
-                const Timeline *timeline, uint64_t seed, uint32_t replication)
+                const OutcomeSources *sources, uint64_t seed, uint32_t replication)
 {
+    const Timeline *timeline = sources->timeline;
     Outcome *outcome = g_new0(Outcome, 1);
     outcome->replication = replication;
     outcome->seed = seed;
@@ -385,6 +460,9 @@ outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
     add_value(outcome, "nsm_registry_wait_seconds_total", NULL, NULL, "s", nsec_to_seconds(wait));
     add_value(outcome, "nsm_registry_waits_total", NULL, NULL, "", n_waits);
     collect_usage(outcome, world);
+    if (sources->recovery != NULL) {
+        collect_recovery(outcome, scenario, chains, sources->recovery, world_now(world));
+    }
     EngineCounters counters = engine_counters(world_engine(world));
     outcome->n_events = counters.n_run;
     outcome->engine_bytes = counters.bytes;

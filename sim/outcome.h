@@ -5,6 +5,7 @@
 #include "base/stats.h"
 #include "models/chain.h"
 #include "models/metric.h"
+#include "models/recovery.h"
 #include "models/timeline.h"
 #include "sim/world.h"
 
@@ -69,8 +70,14 @@ typedef struct Outcome {
     size_t engine_bytes;
 } Outcome;
 
+/* What observed the run; borrowed.  NULL where nothing did. */
+typedef struct OutcomeSources {
+    const Timeline *timeline; /* always there */
+    const Recovery *recovery;
+} OutcomeSources;
+
 Outcome *outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
-                         const Timeline *timeline, uint64_t seed, uint32_t replication);
+                         const OutcomeSources *sources, uint64_t seed, uint32_t replication);
 void outcome_free(Outcome *outcome);
 
 /* Adds what a metric showed in this replication.  The key is taken; `unit` is static; `value` is

@@ -1,7 +1,9 @@
 /* Running replications and collecting what they show. */
 #include "sim/replicate.h"
 
+#include "sim/chainwatch.h"
 #include "sim/events.h"
+#include "sim/fastforward.h"
 #include "sim/fingerprint.h"
 
 #include <errno.h>
@@ -327,13 +329,23 @@ open_events(const Batch *batch, uint64_t seed, uint32_t replication, GError **er
 }
 
 static void
-run_world(const Batch *batch, World *world)
+run_world(const Batch *batch, World *world, const Recovery *recovery)
 {
     nsec_t duration = batch->scenario->duration, slice = MAX(duration / 64, NSEC_PER_SEC);
-    for (nsec_t t = 0; t < duration && !is_interrupted(batch);) {
-        t = MIN(t + slice, duration);
-        world_run(world, t);
+    nsec_t after = batch->scenario->fast_forward;
+    if (after == 0) {
+        for (nsec_t t = 0; t < duration && !is_interrupted(batch);) {
+            t = MIN(t + slice, duration);
+            world_run(world, t);
+        }
+        return;
     }
+    FastForward *forward = fast_forward_new(world, recovery, after, duration);
+    while (world_now(world) < duration && !is_interrupted(batch)) {
+        world_run(world, MIN(world_now(world) + after / 4, duration));
+        fast_forward_look(forward);
+    }
+    fast_forward_free(forward);
 }
 
 static Outcome *
@@ -348,8 +360,12 @@ run_one(Batch *batch, uint32_t replication, GError **error)
         }
     }
     World *world = world_new(batch->scenario, seed, replication);
+    world_set_chains(world, batch->chains);
     Timeline *timeline = timeline_new();
+    Recovery *recovery = recovery_new(batch->scenario, batch->chains);
+    ChainWatch *watch = chain_watch_new(world, batch->scenario, batch->chains);
     world_add_sink(world, timeline_sink(timeline));
+    world_add_sink(world, recovery_sink(recovery));
     if (events != NULL) {
         world_add_sink(world, events_sink(events));
     }
@@ -358,14 +374,20 @@ run_one(Batch *batch, uint32_t replication, GError **error)
     if (replication == 0) {
         world_add_sink(world, fingerprint_sink(&fingerprint));
     }
-    run_world(batch, world);
+    world_add_sink(world, chain_watch_sink(watch)); /* last: it leaves marks of its own */
+    run_world(batch, world, recovery);
+    recovery_finish(recovery, world_now(world));
     if (replication == 0) {
         batch->study->fingerprint = fingerprint_value(&fingerprint); /* one thread gets here */
     }
+    OutcomeSources sources = {timeline, recovery};
     Outcome *outcome =
-        outcome_collect(world, batch->scenario, batch->chains, timeline, seed, replication);
+        outcome_collect(world, batch->scenario, batch->chains, &sources, seed, replication);
+    chain_watch_collect(watch, outcome);
     timeline_free(timeline);
     world_free(world);
+    chain_watch_free(watch);
+    recovery_free(recovery);
     if (events != NULL && is_interrupted(batch)) {
         events_discard(events);
     } else if (events != NULL && !events_close(events, error)) {

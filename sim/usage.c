@@ -101,6 +101,7 @@ add_usage(const World *world, const Usage *usage, ComponentUsage *sum)
     sum->throttled += item.throttled;
     sum->n_restarts += usage->n_starts - 1;
     sum->n_oom += usage->n_oom;
+    sum->in_pods = sum->in_pods || usage->pod_key != NULL;
     if (usage->current != NULL) {
         sum->memory += (double)item.memory;
         sum->n_pods++;

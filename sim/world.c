@@ -265,7 +265,7 @@ world_mark(World *world, const TraceEvent *event)
 static void
 trace(Process *process, TraceMark mark, const char *subject, const char *detail, int64_t value)
 {
-    TraceEvent event = {.at = engine_now(process->world->engine),
+    TraceEvent event = {.at = world_now(process->world),
                         .component = component_name(process->info->component),
                         .process = process->info->name,
                         .mark = mark,
@@ -619,7 +619,63 @@ world_run(World *world, nsec_t until)
         world->started = true;
         start_system(world);
     }
-    engine_run_until(world->engine, until);
+    engine_run_until(world->engine, until - world->skipped);
+}
+
+nsec_t
+world_now(const World *world)
+{
+    return engine_now(world->engine) + world->skipped;
+}
+
+static bool
+plans(const Process *process)
+{
+    return process->info->component == COMPONENT_CHAOS ||
+           process->info->component == COMPONENT_KUBECTL;
+}
+
+nsec_t
+world_next_planned(const World *world)
+{
+    nsec_t next = NSEC_NEVER;
+    for (guint i = 0; i < world->processes->len; i++) {
+        const Process *process = g_ptr_array_index(world->processes, i);
+        GHashTableIter iter;
+        void *timer;
+        if (!plans(process)) {
+            continue;
+        }
+        g_hash_table_iter_init(&iter, process->timers);
+        while (g_hash_table_iter_next(&iter, NULL, &timer)) {
+            nsec_t at = event_time(&((const Timer *)timer)->event);
+            next = at != NSEC_NEVER ? MIN(next, at + world->skipped) : next;
+        }
+    }
+    return next;
+}
+
+void
+world_skip(World *world, nsec_t by)
+{
+    nsec_t now = engine_now(world->engine);
+    world->skipped += by;
+    for (guint i = 0; i < world->processes->len; i++) {
+        const Process *process = g_ptr_array_index(world->processes, i);
+        GHashTableIter iter;
+        void *value;
+        if (!plans(process)) {
+            continue;
+        }
+        g_hash_table_iter_init(&iter, process->timers);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+            Timer *timer = value;
+            nsec_t at = event_time(&timer->event);
+            if (at != NSEC_NEVER) {
+                engine_reschedule(world->engine, &timer->event, MAX(at - by, now));
+            }
+        }
+    }
 }
 
 void
@@ -654,6 +710,12 @@ world_free(World *world)
     cluster_free(world->cluster);
     engine_free(world->engine);
     g_free(world);
+}
+
+void
+world_set_chains(World *world, const Chains *chains)
+{
+    cluster_set_chains(world->cluster, chains);
 }
 
 void

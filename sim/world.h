@@ -18,11 +18,22 @@ typedef struct World World;
 World *world_new(const Scenario *scenario, uint64_t seed, uint32_t replication);
 void world_free(World *world);
 
+/* The chains that faults may speak of; borrowed.  Before it runs. */
+void world_set_chains(World *world, const Chains *chains);
+
 /* Sinks are borrowed. */
 void world_add_sink(World *world, TraceSink *sink);
 
 /* Starts the system and runs to `until`; may be called again with a later time. */
 void world_run(World *world, nsec_t until);
+
+/* The time that results are told in: the engine's, and what was skipped. */
+nsec_t world_now(const World *world);
+
+/* The next event that the scenario plans (a strike, a submission); NSEC_NEVER: none.  Skipping sets
+ * the time forward to or before it; the machines' own clock goes on as if nothing had happened. */
+nsec_t world_next_planned(const World *world);
+void world_skip(World *world, nsec_t by);
 
 Engine *world_engine(World *world);
 DataPlane *world_dataplane(World *world);
@@ -48,6 +59,7 @@ typedef struct ComponentUsage {
     double throttled;
     double memory; /* now */
     guint n_pods;  /* now: containers that run */
+    bool in_pods;  /* some process of it was in a Pod */
     uint64_t n_restarts;
     uint64_t n_oom;
 } ComponentUsage;

@@ -118,6 +118,7 @@ struct World {
     ComponentUsage retired[N_COMPONENTS]; /* of Pods that are gone */
     uint64_t last_id;
     uint64_t n_messages;
+    nsec_t skipped;
     bool started;
     bool closing;
     Actions *spare_actions;

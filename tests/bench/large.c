@@ -83,7 +83,8 @@ measure(int chains, int nodes, const char *dir, Figures *out)
     world_add_sink(world, timeline_sink(timeline));
     world_run(world, scenario->duration);
     out->run = now() - began;
-    Outcome *outcome = outcome_collect(world, scenario, found, timeline, 1, 0);
+    OutcomeSources sources = {.timeline = timeline};
+    Outcome *outcome = outcome_collect(world, scenario, found, &sources, 1, 0);
     out->events = (double)outcome->n_events;
     out->pods = outcome->pods->len;
     out->virtual_end = last_ready(outcome, &out->up);

@@ -106,7 +106,8 @@ run_all(Deploy *deploy)
 static Outcome *
 outcome_of(Deploy *deploy)
 {
-    return outcome_collect(deploy->world, deploy->scenario, deploy->chains, deploy->timeline, 1, 0);
+    OutcomeSources sources = {.timeline = deploy->timeline};
+    return outcome_collect(deploy->world, deploy->scenario, deploy->chains, &sources, 1, 0);
 }
 
 /* The n-th mark of a kind about a subject (NULL: any); NULL when there are fewer. */
@@ -847,14 +848,7 @@ END_TEST
 
 /* ---- random clusters ---- */
 
-typedef enum Flaw {
-    FLAW_NONE,
-    FLAW_SELECTOR,
-    FLAW_SERVICE,
-    FLAW_CPU,
-    FLAW_LOOP,
-    N_FLAWS
-} Flaw;
+typedef enum Flaw { FLAW_NONE, FLAW_SELECTOR, FLAW_SERVICE, FLAW_CPU, FLAW_LOOP, N_FLAWS } Flaw;
 
 static guint
 below(RandomStream *random, guint n)
