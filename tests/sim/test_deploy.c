@@ -847,14 +847,14 @@ END_TEST
 
 /* ---- random clusters ---- */
 
-typedef enum Fault {
-    FAULT_NONE,
-    FAULT_SELECTOR,
-    FAULT_SERVICE,
-    FAULT_CPU,
-    FAULT_LOOP,
-    N_FAULTS
-} Fault;
+typedef enum Flaw {
+    FLAW_NONE,
+    FLAW_SELECTOR,
+    FLAW_SERVICE,
+    FLAW_CPU,
+    FLAW_LOOP,
+    N_FLAWS
+} Flaw;
 
 static guint
 below(RandomStream *random, guint n)
@@ -870,19 +870,19 @@ random_node(RandomStream *random, guint n_nodes)
 }
 
 static ChainSpec
-random_chain(RandomStream *random, guint n_nodes, Fault fault)
+random_chain(RandomStream *random, guint n_nodes, Flaw fault)
 {
-    ChainSpec spec = chain_spec(fault == FAULT_LOOP ? 2 + below(random, 4) : below(random, 6));
+    ChainSpec spec = chain_spec(fault == FLAW_LOOP ? 2 + below(random, 4) : below(random, 6));
     spec.client.node = random_node(random, n_nodes);
     spec.server.node = random_node(random, n_nodes);
     for (guint i = 0; i < spec.n_passes; i++) {
         spec.passes[i].node = random_node(random, n_nodes);
     }
     spec.payload = below(random, 2) == 0 ? "ETHERNET" : "IP";
-    spec.missing = fault == FAULT_SELECTOR ? 1 + below(random, spec.n_passes + 1) : 0;
-    spec.no_service = fault == FAULT_SERVICE;
-    spec.loop = fault == FAULT_LOOP;
-    if (fault == FAULT_CPU) {
+    spec.missing = fault == FLAW_SELECTOR ? 1 + below(random, spec.n_passes + 1) : 0;
+    spec.no_service = fault == FLAW_SERVICE;
+    spec.loop = fault == FLAW_LOOP;
+    if (fault == FLAW_CPU) {
         spec.cpu = "64";
         spec.server.node = NULL;
     }
@@ -903,13 +903,13 @@ expected_pods(const ChainSpec *spec)
 /* Every replication ends with a walk that matches, or says what is wrong: never with neither, and
  * never with both. */
 static void
-check_verdict(Deploy *deploy, const ChainSpec *spec, Fault fault)
+check_verdict(Deploy *deploy, const ChainSpec *spec, Flaw fault)
 {
     g_autoptr(Outcome) outcome = outcome_of(deploy);
     ck_assert_uint_eq(outcome->chains->len, 1);
     const ChainOutcome *chain = g_ptr_array_index(outcome->chains, 0);
     g_autoptr(GArray) hops = walk_of_chain(deploy, 0);
-    if (fault != FAULT_NONE) {
+    if (fault != FLAW_NONE) {
         ck_assert_msg(chain->problem != NULL, "fault %d: no problem stated, path %s", fault,
                       chain->path);
         ck_assert_str_ne(chain->problem, "");
@@ -931,7 +931,7 @@ START_TEST(random_clusters_end_with_a_walk_that_matches_or_a_stated_problem)
     RandomStream random;
     random_stream_init(&random, 2022, (uint32_t)_i, "cluster", "shape");
     guint n_nodes = 1 + below(&random, 4);
-    Fault fault = _i % 2 == 0 ? FAULT_NONE : (Fault)(1 + below(&random, N_FAULTS - 1));
+    Flaw fault = _i % 2 == 0 ? FLAW_NONE : (Flaw)(1 + below(&random, N_FLAWS - 1));
     ChainSpec spec = random_chain(&random, n_nodes, fault);
     g_autofree char *file = write_chain("random", &spec, n_nodes, NULL, NULL);
     g_autoptr(Deploy) deploy = deploy_new(file, random_next_u64(&random) >> 12, 0);
@@ -945,7 +945,7 @@ START_TEST(memif_clients_of_random_clusters_are_connected_too)
     RandomStream random;
     random_stream_init(&random, 2023, (uint32_t)_i, "cluster", "shape");
     guint n_nodes = 1 + below(&random, 4);
-    ChainSpec spec = random_chain(&random, n_nodes, FAULT_NONE);
+    ChainSpec spec = random_chain(&random, n_nodes, FLAW_NONE);
     if (spec.n_passes == 0) { /* the server of these chains has no memif */
         return;
     }
@@ -953,20 +953,20 @@ START_TEST(memif_clients_of_random_clusters_are_connected_too)
     g_autofree char *file = write_chain("random", &spec, n_nodes, NULL, NULL);
     g_autoptr(Deploy) deploy = deploy_new(file, random_next_u64(&random) >> 12, 0);
     run_all(deploy);
-    check_verdict(deploy, &spec, FAULT_NONE);
+    check_verdict(deploy, &spec, FLAW_NONE);
 }
 END_TEST
 
 START_TEST(the_random_clusters_are_of_every_kind)
 {
-    guint n[N_FAULTS] = {0};
+    guint n[N_FLAWS] = {0};
     for (guint i = 0; i < N_RANDOM; i++) {
         RandomStream random;
         random_stream_init(&random, 2022, i, "cluster", "shape");
         below(&random, 4);
-        n[i % 2 == 0 ? FAULT_NONE : 1 + below(&random, N_FAULTS - 1)]++;
+        n[i % 2 == 0 ? FLAW_NONE : 1 + below(&random, N_FLAWS - 1)]++;
     }
-    for (int fault = 0; fault < N_FAULTS; fault++) {
+    for (int fault = 0; fault < N_FLAWS; fault++) {
         ck_assert_uint_ge(n[fault], 2);
     }
 }
