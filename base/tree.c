@@ -621,16 +621,17 @@ edit_distance(const char *a, const char *b)
 }
 
 const char *
-tree_nearest(const char *key, const char *const *allowed)
+tree_nearest(const char *word, const char *const *allowed)
 {
     enum { LONGEST = 100 };
     const char *best = NULL;
-    if (strlen(key) > LONGEST) {
+    if (strlen(word) > LONGEST) {
         return NULL;
     }
-    guint best_distance = MAX((guint)(strlen(key) + 1) / 3, 1) + 1;
+    guint best_distance = MAX((guint)(strlen(word) + 1) / 3, 1) + 1;
     for (; *allowed != NULL; allowed++) {
-        guint distance = g_ascii_strcasecmp(key, *allowed) == 0 ? 0 : edit_distance(key, *allowed);
+        guint distance =
+            g_ascii_strcasecmp(word, *allowed) == 0 ? 0 : edit_distance(word, *allowed);
         if (distance < best_distance) {
             best = *allowed;
             best_distance = distance;

@@ -298,9 +298,10 @@ warn_if_too_many(const TreeNode *node, const FaultPart *part, int64_t n, Scenari
     }
 }
 
+/* The terms of a selector that speak of Pods, one by one and together. */
 static bool
-check_pod_targets(const TreeNode *node, const FaultPart *part, Scenario *scenario,
-                  const Chains *chains, GError **error)
+check_pod_terms(const TreeNode *node, const FaultPart *part, const Scenario *scenario,
+                const Chains *chains, GError **error)
 {
     const TreeNode *selector = tree_get(node, "selector");
     if (!check_namespaces(tree_get(selector, "namespaces"), scenario, chains, error) ||
@@ -308,54 +309,54 @@ check_pod_targets(const TreeNode *node, const FaultPart *part, Scenario *scenari
         !check_labels(tree_get(selector, "labelSelectors"), scenario, chains, error)) {
         return false;
     }
-    int64_t n = count_selected(scenario, chains, &part->selector);
-    if (!selects_any(scenario, chains, &part->selector)) {
-        return tree_error(error, selector, VWIRE_ERROR_INVALID,
-                          "selector: no Pod of the manifests has all that is asked for");
+    return selects_any(scenario, chains, &part->selector) ||
+           tree_error(error, selector, VWIRE_ERROR_INVALID,
+                      "selector: no Pod of the manifests has all that is asked for");
+}
+
+static bool
+check_pod_targets(const TreeNode *node, const FaultPart *part, Scenario *scenario,
+                  const Chains *chains, GError **error)
+{
+    if (!check_pod_terms(node, part, scenario, chains, error)) {
+        return false;
     }
-    warn_if_too_many(node, part, n, scenario);
+    warn_if_too_many(node, part, count_selected(scenario, chains, &part->selector), scenario);
     return check_containers(tree_get(node, "containerNames"), part, scenario, chains, error);
 }
 
+/* Nodes by their names, or those on which the selected Pods run. */
 static bool
-check_node_targets(const TreeNode *node, const FaultPart *part, Scenario *scenario, GError **error)
+check_node_targets(const TreeNode *node, const FaultPart *part, Scenario *scenario,
+                   const Chains *chains, GError **error)
 {
-    const char *kind = fault_action_kind(part->action);
-    if (names_pods(&part->selector)) {
-        return tree_error(error, tree_get(node, "selector"), VWIRE_ERROR_INVALID,
-                          is_network(part->action)
-                              ? "%s of Pods needs the device (a V-wire's interface); between nodes "
-                                "it selects nodes alone"
-                              : "%s selects nodes; expected the key nodes alone",
-                          kind);
-    }
     char **nodes = part->selector.nodes;
     warn_if_too_many(node, part, nodes != NULL ? g_strv_length(nodes) : scenario->n_nodes,
                      scenario);
-    return check_nodes(tree_get(tree_get(node, "target"), "nodes"), part->target_nodes, scenario,
-                       error);
+    return !names_pods(&part->selector) || check_pod_terms(node, part, scenario, chains, error);
 }
 
-/* A link has two ends that differ. */
+/* A link has two ends that differ, and no Pods. */
 static bool
-check_link(const TreeNode *node, const FaultPart *part, const Scenario *scenario, GError **error)
+check_links(const TreeNode *node, const FaultPart *part, const Scenario *scenario, GError **error)
 {
-    if (part->selector.nodes == NULL) {
-        return tree_error(error, tree_get(node, "selector"), VWIRE_ERROR_INVALID,
-                          "NetworkChaos needs a device (a V-wire's interface of Pods) or "
-                          "selector.nodes (links between nodes)");
+    const TreeNode *selector = tree_get(node, "selector"), *target = tree_get(node, "target");
+    if (names_pods(&part->selector) || part->selector.nodes == NULL) {
+        return tree_error(error, selector, VWIRE_ERROR_INVALID,
+                          "NetworkChaos of Pods needs the device, a V-wire's interface; without "
+                          "one the selector must have nodes, and nothing else");
     }
     if (scenario->n_nodes < 2) {
-        return tree_error(error, node, VWIRE_ERROR_INVALID,
+        return tree_error(error, selector, VWIRE_ERROR_INVALID,
                           "NetworkChaos between nodes: the cluster has one node");
     }
     for (char **name = part->target_nodes; name != NULL && *name != NULL; name++) {
         if (g_strv_contains((const char *const *)part->selector.nodes, *name)) {
-            return tree_error(error, tree_get(node, "target"), VWIRE_ERROR_INVALID,
+            return tree_error(error, target, VWIRE_ERROR_INVALID,
                               "target: found the node \"%s\", which is selected too", *name);
         }
     }
-    return true;
+    return check_nodes(tree_get(target, "nodes"), part->target_nodes, scenario, error);
 }
 
 static bool
@@ -367,14 +368,13 @@ check_explicit(const TreeNode *node, const FaultPart *part, Scenario *scenario,
         return false;
     }
     if (is_of_nodes(part->action)) {
-        return check_node_targets(node, part, scenario, error);
+        return check_node_targets(node, part, scenario, chains, error);
     }
     if (!is_network(part->action)) {
         return check_pod_targets(node, part, scenario, chains, error);
     }
     if (part->device == NULL) {
-        return check_node_targets(node, part, scenario, error) &&
-               check_link(node, part, scenario, error);
+        return check_links(node, part, scenario, error);
     }
     const TreeNode *target = tree_get(node, "target");
     if (target != NULL) {
@@ -604,12 +604,14 @@ is_same_selector(const FaultSelector *a, const FaultSelector *b)
     return g_str_equal(text_a, text_b);
 }
 
-/* Every node that is listed will be hit, not one that chance takes of them. */
+/* Every node that is listed will be hit: not those that chance takes, or where Pods happen to be.
+ */
 static bool
 is_certain(const FaultPart *part)
 {
-    return part->mode == FAULT_MODE_ALL ||
-           (part->selector.nodes != NULL && part->selector.nodes[1] == NULL);
+    char **nodes = part->selector.nodes;
+    return !names_pods(&part->selector) &&
+           (part->mode == FAULT_MODE_ALL || (nodes != NULL && nodes[1] == NULL));
 }
 
 /* Whether two lists have a node in common; NULL is all nodes. */

@@ -189,6 +189,8 @@ START_TEST(defaults_are_those_of_chaos_mesh_and_kubectl)
     g_autoptr(Scenario) hog =
         load_fault(NODE ", action: node-cpu-hog, selector: {}, stressors: {cpu: {workers: 40}}");
     ck_assert_int_eq(hog->faults[0].parts[0].workers, 40);
+    g_autoptr(Scenario) under = load_fault(NODE ", action: node-restart, " NSE);
+    ck_assert_str_eq(labels_get(&under->faults[0].parts[0].selector.labels, "app"), "nse");
 }
 END_TEST
 
@@ -402,9 +404,10 @@ START_TEST(what_can_hit_nothing_is_refused)
          "no Pod of the manifests has all that is asked for"},
         {"kind: PodChaos, action: container-kill, startTime: 2m, " NSE ", containerNames: [nsx]",
          VWIRE_ERROR_INVALID, "container \"nsx\"; did you mean \"nse\"?"},
-        {NODE ", action: node-restart, " NSE, VWIRE_ERROR_INVALID, "NodeChaos selects nodes"},
+        {NODE ", action: node-restart, selector: {labelSelectors: {app: nsx}}", VWIRE_ERROR_INVALID,
+         "has the label app=nsx"},
         {NET ", action: partition, " NSE, VWIRE_ERROR_INVALID, "needs the device"},
-        {NET ", action: partition, selector: {}", VWIRE_ERROR_INVALID, "needs a device"},
+        {NET ", action: partition, selector: {}", VWIRE_ERROR_INVALID, "must have nodes"},
         {NET ", action: partition, " WIRE ", target: {nodes: [one]}", VWIRE_ERROR_INVALID,
          "a target beside the device nsm-1"},
         {NET ", action: partition, selector: {nodes: [one]}, target: {nodes: [twoo]}",
@@ -515,6 +518,8 @@ START_TEST(faults_on_one_target_at_one_time_are_refused)
                    true);
     expect_overlap(OFF("2m") "selector: {nodes: [one]}", OFF("2m") "selector: {nodes: [two]}",
                    false);
+    expect_overlap(OFF("2m") NSE ", mode: all", OFF("2m") "selector: {nodes: [two]}", false);
+    expect_overlap(OFF("2m") "selector: {}, mode: all", OFF("2m") "selector: {nodes: [two]}", true);
     expect_overlap("preset: local-nse-death, startTime: 2m",
                    "preset: local-nse-death, startTime: 2m", false);
 }
