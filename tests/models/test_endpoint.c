@@ -2,6 +2,7 @@
  * link (FACTS 1.1, 1.5, 1.6, 2.7). */
 #include "models/nsm/endpoint.h"
 
+#include "models/nsm/enroll.h"
 #include "tests/models/nsm_step.h"
 
 #define LAST "ghcr.io/networkservicemesh/cmd-nse-icmp-responder:v1.4.0"
@@ -250,8 +251,9 @@ START_TEST(the_last_endpoint_answers_at_once_with_a_pair_of_addresses)
 {
     last_ready(LAST_ENV);
     ask(1, forwarded("c", "nse-1"));
-    ck_assert_str_eq(did(), "answer 1 nsm-connection");
+    ck_assert_str_eq(did(), "timer 10m; answer 1 nsm-connection");
     const Connection *back = accepted(1);
+    ck_assert_str_eq(back->server.ip, "172.16.1.100");
     ck_assert_str_eq(back->dst_ip, "172.16.1.100");
     ck_assert_str_eq(back->src_ip, "172.16.1.101");
     ck_assert_str_eq(back->nse, "nse-1");
@@ -337,8 +339,6 @@ START_TEST(without_a_readable_prefix_there_are_no_addresses)
 }
 END_TEST
 
-/* BUG: endpoint.c has no timeout element: the address of a connection whose previous token expires
- * is never given back (FACTS 1.2 and 2.4: every server closes it after at most 10 min). */
 START_TEST(an_address_comes_back_when_the_previous_token_expires)
 {
     last_ready(LAST_ENV);
@@ -425,7 +425,8 @@ START_TEST(it_joins_its_interfaces_before_it_answers)
     ck_assert_str_eq(op->peer, outward);
     ck_assert_str_ne(op->port, op->peer);
     programmed(only(ACTION_DATAPLANE)->tag, NULL);
-    ck_assert_str_eq(did(), "answer 1 nsm-connection");
+    ck_assert_str_eq(did(), "timer 10m; nsm-monitor at " SOCKET "; answer 1 nsm-connection");
+    ck_assert_ptr_null(accepted(1)->server.ip); /* it only passes on */
     g_autofree char *answered =
         g_strdup_printf("%s/%s", accepted(1)->server.pod, accepted(1)->server.interface);
     ck_assert_str_eq(answered, inward);
@@ -462,7 +463,7 @@ START_TEST(a_refresh_names_the_next_endpoint_and_keeps_the_ids)
         ck_assert_str_eq(connection_segment(out, i)->id, connection_segment(before, i)->id);
     }
     next_link_agrees();
-    ck_assert_str_eq(did(), "answer 2 nsm-connection");
+    ck_assert_str_eq(did(), "timer 8m; answer 2 nsm-connection");
     ck_assert_int_eq(subject.connections, 1);
 }
 END_TEST
@@ -556,8 +557,15 @@ START_TEST(a_close_goes_on_along_the_path)
     firewall_ready();
     passed_through(1, "c");
     request(2, nsm_message(MESSAGE_NSM_CLOSE, forwarded("c", "fw-1")));
-    ck_assert_str_eq(did(), "answer 2 ok; nsm-close at " SOCKET);
+    ck_assert_str_eq(did(), "nsm-close at " SOCKET);
     ck_assert_uint_eq(connection_of(only(ACTION_CALL))->index, 3);
+    failure(only(ACTION_CALL)->tag, FAILURE_REFUSED); /* its errors are ignored */
+    ck_assert_str_eq(did(),
+                     "remove kernel ns/pod/memif-in-c#3; remove kernel ns/pod/memif-out-c#3");
+    uint64_t tag = action_at(ACTION_DATAPLANE, 0)->tag;
+    programmed(tag, NULL);
+    programmed(tag, NULL);
+    ck_assert_str_eq(did(), "cancel; answer 2 ok");
     ck_assert_int_eq(subject.connections, 0);
     passed_through(3, "c");
 }
@@ -587,8 +595,16 @@ START_TEST(requests_of_one_connection_go_one_after_the_other)
 }
 END_TEST
 
-/* BUG: endpoint.c on_close answers OK and forgets a Close that comes while a Request of the same
- * connection is under way. */
+/* Ends a Close of the firewall's: the next link is closed, both interfaces go. */
+static void
+closed_beyond(void)
+{
+    reply(call_of(MESSAGE_NSM_CLOSE)->tag, message_ok());
+    uint64_t tag = action_at(ACTION_DATAPLANE, 0)->tag;
+    programmed(tag, NULL);
+    programmed(tag, NULL);
+}
+
 START_TEST(a_close_waits_for_the_request_under_way)
 {
     firewall_ready();
@@ -598,8 +614,159 @@ START_TEST(a_close_waits_for_the_request_under_way)
     uint64_t tag = call->tag;
     Connection *back = connection_copy(connection_of(call));
     request(3, nsm_message(MESSAGE_NSM_CLOSE, forwarded("c", "fw-1")));
+    ck_assert_str_eq(did(), "");
     reply(tag, nsm_message(MESSAGE_NSM_CONNECTION, back));
+    answer_of(2, MESSAGE_NSM_CONNECTION);
+    closed_beyond();
+    answer_of(3, MESSAGE_OK);
     ck_assert_int_eq(subject.connections, 0);
+}
+END_TEST
+
+START_TEST(a_request_waits_for_the_close_under_way)
+{
+    firewall_ready();
+    passed_through(1, "c");
+    request(2, nsm_message(MESSAGE_NSM_CLOSE, forwarded("c", "fw-1")));
+    uint64_t tag = only(ACTION_CALL)->tag;
+    ask(3, forwarded("c", "fw-1"));
+    ck_assert_str_eq(did(), "");
+    reply(tag, message_ok());
+    tag = action_at(ACTION_DATAPLANE, 0)->tag;
+    programmed(tag, NULL);
+    programmed(tag, NULL);
+    ck_assert_uint_eq(only(ACTION_REPLY)->call, 2);
+    next_link_agrees();
+    ck_assert_str_eq(did(), "work vpp-cross-connect");
+}
+END_TEST
+
+START_TEST(a_pass_through_closes_when_the_previous_token_expires)
+{
+    firewall_ready();
+    passed_through(1, "c");
+    subject.now += NSM_TOKEN_LIFETIME;
+    fire(only(ACTION_TIMER)->tag);
+    ck_assert_int_eq(call_of(MESSAGE_NSM_CLOSE)->timeout, SECONDS(15));
+    closed_beyond();
+    ck_assert_uint_eq(n_actions(ACTION_REPLY), 0);
+    ck_assert_int_eq(subject.connections, 0);
+}
+END_TEST
+
+START_TEST(a_token_that_expires_during_a_request_that_fails_closes)
+{
+    firewall_ready();
+    passed_through(1, "c");
+    uint64_t expiry = only(ACTION_TIMER)->tag;
+    ask(2, refresh_of(accepted(1)));
+    uint64_t tag = only(ACTION_CALL)->tag;
+    fire(expiry);
+    ck_assert_str_eq(did(), "");
+    reply(tag, message_error("no"));
+    ck_assert_uint_eq(only(ACTION_REPLY)->call, 2);
+    uint64_t removal = action_at(ACTION_DATAPLANE, 0)->tag; /* (the next link is not known) */
+    programmed(removal, NULL);
+    programmed(removal, NULL);
+    ck_assert_int_eq(subject.connections, 0);
+}
+END_TEST
+
+START_TEST(a_request_that_is_given_up_is_cancelled_and_closed_beyond)
+{
+    firewall_ready();
+    ask(1, forwarded("c", "fw-1"));
+    cancelled(1);
+    ck_assert_str_eq(did(), "cancel; nsm-close at " SOCKET);
+    ck_assert_int_eq(subject.connections, 0);
+    passed_through(2, "c");
+}
+END_TEST
+
+/* ---- monitor ---- */
+
+/* The forwarder watches connection "c" by its stream 70. */
+static void
+watched(void)
+{
+    opened(70, nsm_message(MESSAGE_NSM_MONITOR, forwarded("c", NULL)));
+    ck_assert_str_eq(nsm_message_connection(pushed(70, NSM_EVENT_INITIAL))->id, "c");
+}
+
+START_TEST(the_last_endpoint_is_watched_and_watches_nobody)
+{
+    last_ready(LAST_ENV);
+    ask(1, forwarded("c", "nse-1"));
+    ck_assert_uint_eq(n_actions(ACTION_OPEN), 0);
+    watched();
+    request(2, nsm_message(MESSAGE_NSM_CLOSE, forwarded("c", "nse-1")));
+    pushed(70, NSM_EVENT_DELETE);
+}
+END_TEST
+
+START_TEST(a_next_link_that_goes_down_is_told_upstream_and_joined_anew)
+{
+    firewall_ready();
+    passed_through(1, "c");
+    g_autoptr(Connection) answer = connection_copy(accepted(1));
+    uint64_t stream = stream_of(MESSAGE_NSM_MONITOR)->tag;
+    watched();
+    event(stream, nsm_event(NSM_EVENT_DOWN, connection_copy(answer)));
+    ck_assert_str_eq(did(), "push 70 nsm-event"); /* and nothing else: it does not heal */
+    pushed(70, NSM_EVENT_DOWN);
+    ask(2, refresh_of(answer));
+    next_link_agrees();
+    ck_assert_str_eq(did(), "work vpp-cross-connect");
+}
+END_TEST
+
+START_TEST(another_next_endpoint_is_joined_anew)
+{
+    firewall_ready();
+    passed_through(1, "c");
+    ask(2, refresh_of(accepted(1)));
+    const Action *call = call_of(MESSAGE_NSM_REQUEST);
+    uint64_t tag = call->tag;
+    Connection *back = connection_copy(connection_of(call));
+    g_array_set_size(back->path, 6);
+    back->index = 5;
+    connection_advance(back, "nse-2", subject.now, NSM_TOKEN_LIFETIME);
+    g_free(g_array_index(back->path, PathSegment, 6).id);
+    g_array_index(back->path, PathSegment, 6).id = g_strdup("c#6@nse-2");
+    reply(tag, nsm_message(MESSAGE_NSM_CONNECTION, back));
+    ck_assert_str_eq(did(), "work vpp-cross-connect");
+}
+END_TEST
+
+/* ---- registry healing ---- */
+
+START_TEST(a_registrations_watch_that_breaks_leads_to_a_new_one_at_once)
+{
+    last_ready(LAST_ENV);
+    uint64_t refresh = only(ACTION_TIMER)->tag;
+    ck_assert_str_eq(registry_message_record(stream_of(MESSAGE_REGISTRY_WATCH)->message)->name,
+                     "nse-1");
+    broken(ENROLL_WATCH_TAG, FAILURE_PEER_GONE);
+    ck_assert_str_eq(did(), "registry-register at " SOCKET);
+    ck_assert_uint_eq(only(ACTION_STOP_TIMER)->tag, refresh);
+    ck_assert_int_eq(only(ACTION_CALL)->dial_timeout, MSECONDS(300));
+    failure(only(ACTION_CALL)->tag, FAILURE_REFUSED);
+    ck_assert_str_eq(did(), "timer 200ms");
+    broken(ENROLL_WATCH_TAG, FAILURE_PEER_GONE); /* the attempts go on */
+    ck_assert_str_eq(did(), "");
+    fire(refresh);
+    registered();
+    ck_assert_str_eq(did(), "timer 40s; registry-watch at " SOCKET);
+    ck_assert(!traced(TRACE_REGISTERED, ""));
+}
+END_TEST
+
+START_TEST(a_watch_that_breaks_during_a_registration_waits_for_it)
+{
+    last_ready(LAST_ENV);
+    fire(only(ACTION_TIMER)->tag); /* the refresh */
+    broken(ENROLL_WATCH_TAG, FAILURE_PEER_GONE);
+    ck_assert_str_eq(did(), "");
 }
 END_TEST
 
@@ -640,8 +807,17 @@ main(void)
         requests_of_one_connection_go_one_after_the_other,
         a_registration_has_the_client_info,
         its_answer_has_the_clients_own_labels_and_end,
+        an_address_comes_back_when_the_previous_token_expires,
+        a_close_waits_for_the_request_under_way,
+        a_request_waits_for_the_close_under_way,
+        a_pass_through_closes_when_the_previous_token_expires,
+        a_token_that_expires_during_a_request_that_fails_closes,
+        a_request_that_is_given_up_is_cancelled_and_closed_beyond,
+        the_last_endpoint_is_watched_and_watches_nobody,
+        a_next_link_that_goes_down_is_told_upstream_and_joined_anew,
+        another_next_endpoint_is_joined_anew,
+        a_registrations_watch_that_breaks_leads_to_a_new_one_at_once,
+        a_watch_that_breaks_during_a_registration_waits_for_it,
     };
-    const TTest *const disabled[] = {an_address_comes_back_when_the_previous_token_expires,
-                                     a_close_waits_for_the_request_under_way};
-    return run_tests("endpoint", tests, G_N_ELEMENTS(tests), disabled, G_N_ELEMENTS(disabled));
+    return run_tests("endpoint", tests, G_N_ELEMENTS(tests), NULL, 0);
 }
