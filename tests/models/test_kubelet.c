@@ -1762,6 +1762,491 @@ START_TEST(a_container_that_has_ended_is_not_attested)
 }
 END_TEST
 
+/* ---- a kubelet begins again ---- */
+
+static void
+begin_again(void)
+{
+    bench.machine->class->free(bench.machine);
+    g_ptr_array_set_size(bench.due, 0);
+    bench_forget(&bench);
+    bench_start(&bench, kubelet_new(&bench.info, 3));
+}
+
+static void
+found(uint64_t uid, guint container)
+{
+    bench_step(&bench, (Input){.kind = INPUT_FOUND, .pod_uid = uid, .container = container});
+}
+
+static void
+synced(void)
+{
+    bench_event(&bench, WATCH_SYNCED, NULL);
+}
+
+/* The Pod as the API server knows it now; the bench keeps it. */
+static ApiObject *
+stored(const ApiObject *pod)
+{
+    const Done *call = find_status(pod, n_statuses(pod) - 1);
+    ApiObject *copy = bench_copy(&bench, api_message_object(call->action.message));
+    copy->version = ++last_version;
+    return copy;
+}
+
+#define AFTER_INIT "  initContainers: [{name: i0, image: i:1}]\n" BENCH_CONTAINER
+
+START_TEST(what_runs_is_asked_for_first)
+{
+    const Done *list = bench_nth(&bench, ACTION_RUNTIME, MESSAGE_NONE, 0);
+    ck_assert_int_eq(list->action.runtime.kind, RUNTIME_LIST);
+    ck_assert_str_eq(list->action.runtime.node, "node-3");
+}
+END_TEST
+
+START_TEST(what_runs_is_adopted)
+{
+    lives[0][0] = 100 * MS;
+    exit_codes[0] = 0;
+    ApiObject *pod = add(AFTER_INIT);
+    bench_run_for(&bench, 20 * S);
+    ApiObject *now = stored(pod);
+    ck_assert(now->status.ready);
+    begin_again();
+    found(pod->uid, 1);
+    bench_event(&bench, WATCH_ADDED, now);
+    bench_run_for(&bench, 60 * S);
+    ck_assert_int_eq(op_at(RUNTIME_RUN_SANDBOX, pod, 0, 0), NSEC_NEVER);
+    ck_assert_int_eq(start_at(pod, 0, 0), NSEC_NEVER);
+    ck_assert_int_eq(start_at(pod, 1, 0), NSEC_NEVER);
+    ck_assert(last_status(pod)->ready && last_status(pod)->initialized);
+    ck_assert_int_eq(last_status(pod)->containers[1].restarts, 0);
+    ck_assert_str_eq(stored(pod)->pod_ip, now->pod_ip);
+}
+END_TEST
+
+START_TEST(an_adopted_container_is_stopped_and_restarted_as_any_other)
+{
+    ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 20 * S);
+    ApiObject *now = stored(pod);
+    begin_again();
+    found(pod->uid, 0);
+    bench_event(&bench, WATCH_ADDED, now);
+    bench_run_for(&bench, 5 * S);
+    bench_step(&bench, (Input){.kind = INPUT_EXITED, .pod_uid = pod->uid, .exit_code = 1});
+    bench_run_for(&bench, 5 * S);
+    ck_assert_int_ne(start_at(pod, 0, 0), NSEC_NEVER);
+    ck_assert_int_eq(last_status(pod)->containers[0].restarts, 1);
+}
+END_TEST
+
+START_TEST(probes_of_what_is_adopted_begin_anew)
+{
+    ApiObject *pod = add(NSMGR);
+    bench_run_for(&bench, 20 * S);
+    ApiObject *now = stored(pod);
+    ck_assert(now->status.ready);
+    begin_again();
+    found(pod->uid, 0);
+    bench_event(&bench, WATCH_ADDED, now);
+    bench_run_for(&bench, S);
+    ck_assert(!last_status(pod)->ready);
+    bench_run_for(&bench, 20 * S);
+    ck_assert(last_status(pod)->ready);
+    ck_assert_int_eq(start_at(pod, 0, 0), NSEC_NEVER);
+}
+END_TEST
+
+START_TEST(what_ended_while_nobody_looked_is_restarted)
+{
+    ApiObject *pod = add(TWO);
+    bench_run_for(&bench, 20 * S);
+    ApiObject *now = stored(pod);
+    begin_again();
+    found(pod->uid, 0);
+    bench_event(&bench, WATCH_ADDED, now);
+    bench_run_for(&bench, 20 * S);
+    ck_assert_int_eq(start_at(pod, 0, 0), NSEC_NEVER);
+    ck_assert_int_ne(start_at(pod, 1, 0), NSEC_NEVER);
+    ck_assert_int_eq(last_status(pod)->containers[1].restarts, 1);
+    ck_assert_int_eq(op_at(RUNTIME_RUN_SANDBOX, pod, 0, 0), NSEC_NEVER);
+}
+END_TEST
+
+START_TEST(what_belongs_to_no_pod_is_stopped_once_all_pods_are_known)
+{
+    ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 20 * S);
+    ApiObject *now = stored(pod);
+    begin_again();
+    found(pod->uid, 0);
+    found(77, 2);
+    bench_event(&bench, WATCH_ADDED, now);
+    bench_run_for(&bench, 10 * S);
+    ApiObject orphan = {.uid = 77};
+    ck_assert_int_eq(stop_at(&orphan, 2, 0), NSEC_NEVER);
+    synced();
+    ck_assert_int_eq(stop_at(&orphan, 2, 0), bench.now);
+    ck_assert_int_eq(stop_at(&orphan, 0, 0), NSEC_NEVER);
+    bench_run_for(&bench, 10 * S);
+    ck_assert_int_eq(stop_at(pod, 0, 0), NSEC_NEVER);
+}
+END_TEST
+
+START_TEST(after_a_reboot_all_begins_again_and_counts_as_a_restart)
+{
+    lives[0][0] = lives[0][1] = 100 * MS;
+    exit_codes[0] = 0;
+    ApiObject *pod = add(AFTER_INIT);
+    bench_run_for(&bench, 20 * S);
+    ApiObject *now = stored(pod);
+    begin_again();
+    bench_event(&bench, WATCH_ADDED, now);
+    bench_run_for(&bench, 500 * MS);
+    ck_assert(!last_status(pod)->ready);
+    bench_run_for(&bench, 20 * S);
+    ck_assert_int_ne(op_at(RUNTIME_RUN_SANDBOX, pod, 0, 0), NSEC_NEVER);
+    ck_assert_int_gt(start_at(pod, 1, 0), start_at(pod, 0, 0));
+    ck_assert(last_status(pod)->ready);
+    ck_assert_int_eq(last_status(pod)->containers[0].restarts, 1);
+    ck_assert_int_eq(last_status(pod)->containers[1].restarts, 1);
+    ck_assert_str_ne(stored(pod)->pod_ip, now->pod_ip);
+}
+END_TEST
+
+START_TEST(a_pod_deleted_while_no_kubelet_was_here_is_stopped)
+{
+    ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 20 * S);
+    ApiObject *now = stored(pod);
+    now->deleting = true;
+    now->grace = 30 * S;
+    begin_again();
+    found(pod->uid, 0);
+    bench_event(&bench, WATCH_ADDED, now);
+    ck_assert_int_eq(op_of(RUNTIME_STOP_CONTAINER, pod, 0, 0)->grace, 30 * S);
+    bench_run_for(&bench, 5 * S);
+    ck_assert_int_ne(op_at(RUNTIME_STOP_SANDBOX, pod, 0, 0), NSEC_NEVER);
+    ck_assert_uint_eq(bench_calls(&bench, MESSAGE_API_DELETE), 1);
+}
+END_TEST
+
+START_TEST(a_pod_deleted_while_its_node_was_down_is_finished_at_once)
+{
+    ApiObject *pod = new_pod(NULL);
+    pod->deleting = true;
+    pod->grace = 30 * S;
+    bench_event(&bench, WATCH_ADDED, pod);
+    ck_assert_int_eq(bench_call(&bench, MESSAGE_API_DELETE, 0)->at, 0);
+    bench_run_for(&bench, 10 * S);
+    bench_event(&bench, WATCH_MODIFIED, pod); /* late news */
+    ck_assert_uint_eq(bench_calls(&bench, MESSAGE_API_DELETE), 1);
+}
+END_TEST
+
+START_TEST(addresses_go_on_after_those_that_are_given)
+{
+    ApiObject *old = new_pod(NULL);
+    old->pod_ip = g_strdup("10.32.3.50");
+    old->status.sandbox = true;
+    found(old->uid, 0);
+    bench_event(&bench, WATCH_ADDED, old);
+    const ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 5 * S);
+    ck_assert_str_eq(op_of(RUNTIME_RUN_SANDBOX, pod, 0, 0)->pod_ip, "10.32.3.51");
+}
+END_TEST
+
+static TCase *
+beginning_case(void)
+{
+    TCase *beginning = tcase_create("beginning again");
+    tcase_add_test(beginning, what_runs_is_asked_for_first);
+    tcase_add_test(beginning, what_runs_is_adopted);
+    tcase_add_test(beginning, an_adopted_container_is_stopped_and_restarted_as_any_other);
+    tcase_add_test(beginning, probes_of_what_is_adopted_begin_anew);
+    tcase_add_test(beginning, what_ended_while_nobody_looked_is_restarted);
+    tcase_add_test(beginning, what_belongs_to_no_pod_is_stopped_once_all_pods_are_known);
+    tcase_add_test(beginning, after_a_reboot_all_begins_again_and_counts_as_a_restart);
+    tcase_add_test(beginning, a_pod_deleted_while_no_kubelet_was_here_is_stopped);
+    tcase_add_test(beginning, a_pod_deleted_while_its_node_was_down_is_finished_at_once);
+    tcase_add_test(beginning, addresses_go_on_after_those_that_are_given);
+    return beginning;
+}
+
+/* ---- the API server comes and goes ---- */
+
+static void
+watch_breaks(void)
+{
+    bench_step(&bench, (Input){.kind = INPUT_CLOSED, .tag = 1, .failure = FAILURE_PEER_GONE});
+}
+
+START_TEST(a_watch_that_breaks_is_opened_again_after_a_second)
+{
+    ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 10 * S);
+    watch_breaks();
+    bench_run_for(&bench, S - 1);
+    ck_assert_uint_eq(bench_count(&bench, ACTION_OPEN, MESSAGE_NONE), 1);
+    bench_run_for(&bench, 1);
+    ck_assert_uint_eq(bench_count(&bench, ACTION_OPEN, MESSAGE_NONE), 2);
+    bench_event(&bench, WATCH_ADDED, pod);
+    synced();
+    bench_run_for(&bench, 10 * S);
+    ck_assert_int_eq(op_at(RUNTIME_RUN_SANDBOX, pod, 0, 1), NSEC_NEVER);
+    ck_assert_int_eq(stop_at(pod, 0, 0), NSEC_NEVER);
+}
+END_TEST
+
+START_TEST(a_pod_that_went_while_the_watch_was_broken_is_stopped)
+{
+    const ApiObject *pod = add(NULL);
+    ApiObject *other = add(NULL);
+    bench_run_for(&bench, 10 * S);
+    watch_breaks();
+    bench_run_for(&bench, 2 * S);
+    bench_event(&bench, WATCH_ADDED, other);
+    ck_assert_int_eq(stop_at(pod, 0, 0), NSEC_NEVER);
+    synced();
+    ck_assert_int_eq(op_of(RUNTIME_STOP_CONTAINER, pod, 0, 0)->grace, S);
+    ck_assert_int_eq(stop_at(other, 0, 0), NSEC_NEVER);
+}
+END_TEST
+
+START_TEST(a_deletion_that_is_not_answered_is_repeated)
+{
+    bench.respond = NULL;
+    ApiObject *pod = new_pod(NULL);
+    pod->deleting = true;
+    bench_event(&bench, WATCH_ADDED, pod);
+    bench_fail(&bench, bench_call(&bench, MESSAGE_API_DELETE, 0)->action.tag, FAILURE_DEADLINE);
+    bench_run_for(&bench, 10 * S);
+    ck_assert_int_eq(bench_call(&bench, MESSAGE_API_DELETE, 1)->at, 10 * S);
+}
+END_TEST
+
+START_TEST(a_batch_takes_the_place_of_all_that_waits)
+{
+    lives[0][0] = 2 * S;
+    status_held = true;
+    const ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 11 * S);
+    status_held = false;
+    bench_reply(&bench, bench_call(&bench, MESSAGE_API_GET, 0)->action.tag, message_ok());
+    bench_run_for(&bench, 60 * S);
+    ck_assert_uint_eq(n_statuses(pod), 2);
+    ck_assert(!status_of(pod, 0)->sandbox);
+    ck_assert(status_of(pod, 1)->ready);
+    ck_assert_int_eq(status_of(pod, 1)->containers[0].restarts, 1);
+}
+END_TEST
+
+START_TEST(a_status_that_is_not_answered_is_sent_with_the_next_batch)
+{
+    status_held = true;
+    const ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 3 * S);
+    status_held = false;
+    bench_fail(&bench, bench_call(&bench, MESSAGE_API_GET, 0)->action.tag, FAILURE_DEADLINE);
+    bench_run_for(&bench, 10 * S);
+    ck_assert(last_status(pod)->ready);
+}
+END_TEST
+
+START_TEST(readiness_that_another_has_overwritten_is_told_again)
+{
+    const ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 12 * S);
+    guint n = n_statuses(pod);
+    ApiObject *marked = stored(pod);
+    marked->status.ready = false;
+    bench_event(&bench, WATCH_MODIFIED, marked);
+    bench_run_until(&bench, 20 * S - 1);
+    ck_assert_uint_eq(n_statuses(pod), n);
+    bench_run_for(&bench, S);
+    ck_assert_uint_eq(n_statuses(pod), n + 1);
+    ck_assert(last_status(pod)->ready);
+    bench_run_for(&bench, 60 * S);
+    ck_assert_uint_eq(n_statuses(pod), n + 1);
+}
+END_TEST
+
+static TCase *
+connection_case(void)
+{
+    TCase *connection = tcase_create("connection");
+    tcase_add_test(connection, a_watch_that_breaks_is_opened_again_after_a_second);
+    tcase_add_test(connection, a_pod_that_went_while_the_watch_was_broken_is_stopped);
+    tcase_add_test(connection, a_deletion_that_is_not_answered_is_repeated);
+    tcase_add_test(connection, a_batch_takes_the_place_of_all_that_waits);
+    tcase_add_test(connection, a_status_that_is_not_answered_is_sent_with_the_next_batch);
+    tcase_add_test(connection, readiness_that_another_has_overwritten_is_told_again);
+    return connection;
+}
+
+/* ---- its node ---- */
+
+static void
+setup_lease(void)
+{
+    lease_period = "10s";
+    setup();
+    lease_period = "1000000h";
+}
+
+START_TEST(a_kubelet_registers_its_node)
+{
+    const ApiObject *node =
+        api_message_object(bench_call(&bench, MESSAGE_API_CREATE, 0)->action.message);
+    ck_assert_int_eq(node->kind, OBJECT_NODE);
+    ck_assert_str_eq(node->name, "node-3");
+    ck_assert_str_eq(node->ns, "");
+}
+END_TEST
+
+static const Done *
+renewal(guint n)
+{
+    return bench_call(&bench, MESSAGE_API_LEASE, n);
+}
+
+START_TEST(a_lease_is_renewed_every_10_s)
+{
+    for (guint i = 0; i < 5; i++) {
+        bench_run_until(&bench, (nsec_t)(i + 1) * 10 * S);
+        ck_assert_uint_eq(bench_calls(&bench, MESSAGE_API_LEASE), i + 1);
+        ck_assert_str_eq(((const ApiQuery *)renewal(i)->action.message)->name, "node-3");
+        ck_assert_int_eq(renewal(i)->at, renewal(0)->at + (nsec_t)i * 10 * S);
+        ck_assert_int_eq(renewal(i)->action.delay, 0);
+        bench_reply(&bench, renewal(i)->action.tag, message_ok());
+    }
+    ck_assert_uint_eq(bench_calls(&bench, MESSAGE_API_CREATE), 1);
+}
+END_TEST
+
+START_TEST(one_renewal_goes_on_at_a_time)
+{
+    bench_run_for(&bench, 60 * S);
+    ck_assert_uint_eq(bench_calls(&bench, MESSAGE_API_LEASE), 1);
+    ck_assert_int_eq(renewal(0)->action.timeout, 10 * S);
+    bench_fail(&bench, renewal(0)->action.tag, FAILURE_DEADLINE);
+    bench_run_for(&bench, 10 * S);
+    ck_assert_uint_eq(bench_calls(&bench, MESSAGE_API_LEASE), 2);
+}
+END_TEST
+
+START_TEST(a_node_that_is_not_known_is_registered_again)
+{
+    bench_run_for(&bench, 10 * S);
+    bench_reply(&bench, renewal(0)->action.tag, message_error("not found"));
+    ck_assert_uint_eq(bench_calls(&bench, MESSAGE_API_CREATE), 2);
+}
+END_TEST
+
+static TCase *
+node_case(void)
+{
+    TCase *node = tcase_create("node");
+    tcase_add_checked_fixture(node, setup_lease, teardown);
+    tcase_add_test(node, a_kubelet_registers_its_node);
+    tcase_add_test(node, a_lease_is_renewed_every_10_s);
+    tcase_add_test(node, one_renewal_goes_on_at_a_time);
+    tcase_add_test(node, a_node_that_is_not_known_is_registered_again);
+    return node;
+}
+
+/* ---- pause images, memory ---- */
+
+static ApiObject *
+set_paused(const ApiObject *pod, bool paused)
+{
+    ApiObject *next = stored(pod);
+    next->paused = paused;
+    bench_event(&bench, WATCH_MODIFIED, next);
+    return next;
+}
+
+START_TEST(a_paused_pod_runs_the_pause_image_until_it_goes_on)
+{
+    const ApiObject *pod = add(TWO);
+    bench_run_for(&bench, 10 * S);
+    ck_assert(!op_of(RUNTIME_START_CONTAINER, pod, 0, 0)->paused);
+    set_paused(pod, true);
+    ck_assert_int_eq(stop_at(pod, 0, 0), bench.now);
+    ck_assert_int_eq(stop_at(pod, 1, 0), bench.now);
+    ck_assert_int_eq(op_of(RUNTIME_STOP_CONTAINER, pod, 0, 0)->grace, 30 * S);
+    bench_run_for(&bench, 10 * S);
+    ck_assert(op_of(RUNTIME_START_CONTAINER, pod, 0, 1)->paused);
+    ck_assert(op_of(RUNTIME_START_CONTAINER, pod, 1, 1)->paused);
+    ck_assert_int_eq(last_status(pod)->containers[0].restarts, 1);
+    set_paused(pod, false);
+    bench_run_for(&bench, 10 * S);
+    ck_assert(!op_of(RUNTIME_START_CONTAINER, pod, 0, 2)->paused);
+    ck_assert_int_eq(last_status(pod)->containers[0].restarts, 2);
+    ck_assert_int_eq(op_at(RUNTIME_RUN_SANDBOX, pod, 0, 1), NSEC_NEVER);
+    ck_assert_ptr_null(bench_mark(&bench, TRACE_CONTAINER_BACKOFF, NULL));
+}
+END_TEST
+
+START_TEST(a_pause_ends_the_back_off)
+{
+    crash_always(0, 100 * MS);
+    lives[0][5] = lives[0][6] = 0;
+    const ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 50 * S);
+    ck_assert_str_eq(last_status(pod)->containers[0].waiting_reason, "CrashLoopBackOff");
+    guint n = n_starts[0];
+    set_paused(pod, true);
+    ck_assert_int_eq(start_at(pod, 0, n), bench.now);
+    ck_assert(op_of(RUNTIME_START_CONTAINER, pod, 0, n)->paused);
+}
+END_TEST
+
+START_TEST(a_pause_restarts_what_runs_once_too)
+{
+    const ApiObject *pod = add("  restartPolicy: Never\n" BENCH_CONTAINER);
+    bench_run_for(&bench, 10 * S);
+    set_paused(pod, true);
+    bench_run_for(&bench, 10 * S);
+    ck_assert(op_of(RUNTIME_START_CONTAINER, pod, 0, 1)->paused);
+}
+END_TEST
+
+START_TEST(who_is_out_of_memory_says_so_and_is_restarted)
+{
+    const ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 10 * S);
+    for (guint i = 0; i < 2; i++) {
+        ck_assert_str_eq(i == 0 ? "none" : last_status(pod)->containers[0].exit_reason,
+                         i == 0 ? "none" : "OOMKilled");
+        bench_step(&bench, (Input){.kind = INPUT_EXITED,
+                                   .pod_uid = pod->uid,
+                                   .exit_code = 137,
+                                   .error = "OOMKilled"});
+        bench_run_for(&bench, 5 * S);
+    }
+    ck_assert_int_ne(start_at(pod, 0, 1), NSEC_NEVER);
+    ck_assert_int_eq(start_at(pod, 0, 2), NSEC_NEVER);
+    ck_assert_str_eq(last_status(pod)->containers[0].waiting_reason, "CrashLoopBackOff");
+    ck_assert_int_eq(last_status(pod)->containers[0].exit_code, 137);
+    ck_assert_str_eq(last_status(pod)->containers[0].exit_reason, "OOMKilled");
+}
+END_TEST
+
+static TCase *
+faults_case(void)
+{
+    TCase *faults = tcase_create("faults");
+    tcase_add_test(faults, a_paused_pod_runs_the_pause_image_until_it_goes_on);
+    tcase_add_test(faults, a_pause_ends_the_back_off);
+    tcase_add_test(faults, a_pause_restarts_what_runs_once_too);
+    tcase_add_test(faults, who_is_out_of_memory_says_so_and_is_restarted);
+    return faults;
+}
+
 static TCase *
 coming_case(void)
 {
@@ -1904,8 +2389,9 @@ int
 main(void)
 {
     Suite *suite = suite_create("kubelet");
-    TCase *const cases[] = {coming_case(),  volumes_case(), containers_case(),
-                            crashes_case(), probes_case(),  termination_case()};
+    TCase *const cases[] = {coming_case(),    volumes_case(),    containers_case(),
+                            crashes_case(),   probes_case(),     termination_case(),
+                            beginning_case(), connection_case(), faults_case()};
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         tcase_add_checked_fixture(cases[i], setup, teardown);
         suite_add_tcase(suite, cases[i]);
@@ -1914,5 +2400,6 @@ main(void)
     tcase_add_checked_fixture(addresses, setup_unlimited, teardown);
     tcase_add_test(addresses, no_two_pods_share_an_address);
     suite_add_tcase(suite, addresses);
+    suite_add_tcase(suite, node_case());
     return bench_run_suite(suite);
 }
