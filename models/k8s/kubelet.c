@@ -2,31 +2,42 @@
 #include "models/k8s/kubelet.h"
 
 #include "models/k8s/api.h"
+#include "models/k8s/informer.h"
 #include "models/k8s/probe.h"
+#include "models/k8s/status.h"
 #include "models/ratelimit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* crash back-off is forgotten after ten good minutes */
 #define BACKOFF_RESET (600 * NSEC_PER_SEC)
 #define MOUNT_RETRY_FIRST (500 * NSEC_PER_MSEC) /* pkg/volume/util exponential back-off */
 #define MOUNT_RETRY_MAX (122 * NSEC_PER_SEC)
+#define SYNC_RETRY (10 * NSEC_PER_SEC)   /* backOffPeriod, and up to a half more: pod_workers.go */
+#define DELETE_RETRY (10 * NSEC_PER_SEC) /* the status manager's next batch */
+#define MIN_GRACE NSEC_PER_SEC           /* pod_workers.go calculateEffectiveGracePeriod */
+#define ORPHAN_GRACE (30 * NSEC_PER_SEC) /* a container's label says its Pod's; most say this */
+#define CALL_LOST (45 * NSEC_PER_SEC)    /* HTTP/2 health check of client-go: 30 s and 15 s */
+#define N_ADDRESSES (254u * 27u)         /* of a node's Pods */
 
 /* Tags: Pod uid << 16 | container << 8 | kind. */
 enum {
     TAG_WATCH = 1,
     TAG_PLEG,
+    TAG_LIST,
+    TAG_NODE,
+    TAG_LEASE,
     TAG_SYNC,
     TAG_VOLUME,
     TAG_VOLUME_RETRY,
     TAG_MOUNTED,
     TAG_SANDBOX,
+    TAG_SANDBOX_RETRY,
     TAG_CONTAINER,
     TAG_STOP_CONTAINER,
     TAG_STOP_SANDBOX,
     TAG_BACKOFF,
-    TAG_STATUS_GET,
-    TAG_STATUS_PATCH,
     TAG_DELETE,
     TAG_PROBE_TICK, /* + which probe */
     TAG_PROBE_TICK_END = TAG_PROBE_TICK + 2,
@@ -56,9 +67,14 @@ typedef struct Container {
     ContainerPhase known;  /* as of the last relist */
     bool starting;
     bool stopping;
-    bool waiting; /* crash back-off */
+    bool waiting;  /* crash back-off */
+    bool replaced; /* it is stopped because its image has changed: started again in any case */
+    bool paused;   /* what it was started with */
+    bool ran;      /* before its node went down: its next start is a restart */
     int exit_code;
     int known_exit_code;
+    const char *exit_reason; /* literal; NULL: it has not ended */
+    const char *known_exit_reason;
     int restarts;
     int crashes; /* for the back-off */
     nsec_t started_at;
@@ -77,12 +93,10 @@ typedef struct KubePod {
     guint n_volumes_pending;
     nsec_t mount_started;
     nsec_t mount_retry;
+    nsec_t grace; /* TERMINATING: what its containers have been given */
     bool pleg_changed;
-    bool status_queued;
-    bool deleting_sent;
-    PodStatus sent;  /* what the API server was last told */
-    const char *why; /* literal or in `why_text` */
-    char *why_text;
+    bool sandbox_pending; /* the runtime is making it */
+    char *why;            /* why it does not go on; NULL: it does */
 } KubePod;
 
 typedef struct Kubelet {
@@ -94,11 +108,14 @@ typedef struct Kubelet {
     bool pleg_scheduled;
     bool started;
     RandomStream sync_random;
+    RandomStream retry_random;
     RateLimit client;
+    Informer watched;
+    StatusManager statuses;
     GHashTable *pods;   /* uid -> KubePod */
-    GHashTable *caches; /* "ns/name" of ConfigMaps and Secrets already watched */
-    GQueue statuses;    /* uid * of Pods whose status waits to be sent */
-    bool status_busy;
+    GHashTable *caches; /* "kind/ns/name" of ConfigMaps and Secrets already watched */
+    GHashTable *found;  /* uid -> bits of containers that ran before this process began */
+    bool renewing;      /* a renewal of the lease is under way */
 } Kubelet;
 
 static void sync_pod(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions);
@@ -133,11 +150,10 @@ pod_free(void *data)
 {
     KubePod *pod = data;
     api_object_unref(pod->object);
-    pod_status_clear(&pod->sent);
     g_free(pod->key);
     g_free(pod->ip);
     g_free(pod->containers);
-    g_free(pod->why_text);
+    g_free(pod->why);
     g_free(pod);
 }
 
@@ -182,11 +198,28 @@ is_ready(const Container *c)
     return is_started(c) && (!probe_exists(probe) || probe->verdict == PROBE_PASSED);
 }
 
+/* restartPolicy Never: an init container that fails fails its Pod (computePodActions). */
+static bool
+init_failed(const KubePod *pod)
+{
+    const PodSpec *spec = pod->object->pod;
+    for (guint i = 0; i < pod->n_init && !spec->restart_always && !spec->restart_on_failure; i++) {
+        const Container *c = &pod->containers[i];
+        if (c->known == CONTAINER_TERMINATED && c->known_exit_code != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 all_finished(const KubePod *pod)
 {
     if (pod->object->pod->restart_always) {
         return false;
+    }
+    if (init_failed(pod)) {
+        return true;
     }
     for (guint i = pod->n_init; i < pod->n_containers; i++) {
         bool over = pod->containers[i].known == CONTAINER_TERMINATED;
@@ -215,6 +248,7 @@ fill_container(const KubePod *pod, const Container *c, ContainerStatus *out)
     out->started = is_started(c);
     out->ready = is_ready(c);
     out->exit_code = c->known_exit_code;
+    out->exit_reason = c->known_exit_reason;
     out->restarts = c->restarts;
     out->started_at = c->started_at;
     out->waiting_reason = out->phase == CONTAINER_WAITING ? waiting_reason(pod, c) : NULL;
@@ -237,28 +271,11 @@ make_status(const KubePod *pod, PodStatus *out)
         }
     }
     out->finished = all_finished(pod);
+    out->failed = init_failed(pod);
     for (guint i = pod->n_init; out->finished && i < pod->n_containers; i++) {
         out->failed = out->failed || pod->containers[i].known_exit_code != 0;
     }
     out->message = g_strdup(pod->why);
-}
-
-static bool
-same_status(const PodStatus *a, const PodStatus *b)
-{
-    if (a->n_containers != b->n_containers || a->sandbox != b->sandbox ||
-        a->initialized != b->initialized || a->ready != b->ready || a->finished != b->finished ||
-        g_strcmp0(a->message, b->message) != 0) {
-        return false;
-    }
-    for (guint i = 0; i < a->n_containers; i++) {
-        const ContainerStatus *x = &a->containers[i], *y = &b->containers[i];
-        if (x->phase != y->phase || x->started != y->started || x->ready != y->ready ||
-            x->restarts != y->restarts || x->waiting_reason != y->waiting_reason) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static void
@@ -266,26 +283,8 @@ api_call(Kubelet *kubelet, uint64_t tag, Message *take_message, nsec_t now, Acti
 {
     Action *call = actions_call(actions, API_ADDRESS, tag, take_message);
     call->flags = CALL_PLAIN;
+    call->timeout = CALL_LOST;
     call->delay = rate_limit_reserve(&kubelet->client, now);
-}
-
-/* The status manager sends one Pod at a time: GET, then PATCH (pkg/kubelet/status). */
-static void
-send_next_status(Kubelet *kubelet, nsec_t now, Actions *actions)
-{
-    while (!kubelet->status_busy && !g_queue_is_empty(&kubelet->statuses)) {
-        uint64_t *uid = g_queue_pop_head(&kubelet->statuses);
-        KubePod *pod = g_hash_table_lookup(kubelet->pods, uid);
-        if (pod != NULL) {
-            pod->status_queued = false;
-            kubelet->status_busy = true;
-            api_call(
-                kubelet, tag_of(pod, 0, TAG_STATUS_GET),
-                &api_query(MESSAGE_API_GET, OBJECT_POD, pod->object->ns, pod->object->name)->base,
-                now, actions);
-        }
-        g_free(uid);
-    }
 }
 
 static void
@@ -293,47 +292,15 @@ update_status(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
 {
     PodStatus status;
     make_status(pod, &status);
-    bool same = same_status(&status, &pod->sent);
-    pod_status_clear(&status);
-    if (!same && !pod->status_queued) {
-        pod->status_queued = true;
-        g_queue_push_tail(&kubelet->statuses,
-                          g_memdup2(&pod->object->uid, sizeof pod->object->uid));
-        send_next_status(kubelet, now, actions);
-    }
+    status_manager_set(&kubelet->statuses, pod->object, pod->ip, &status, now, actions);
 }
 
 static void
 explain(Kubelet *kubelet, KubePod *pod, char *take_why, nsec_t now, Actions *actions)
 {
-    g_free(pod->why_text);
-    pod->why_text = take_why;
+    g_free(pod->why);
     pod->why = take_why;
     update_status(kubelet, pod, now, actions);
-}
-
-static void
-on_status_got(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
-{
-    pod_status_clear(&pod->sent);
-    make_status(pod, &pod->sent);
-    ApiObject *update = api_object_copy(pod->object);
-    pod_status_clear(&update->status);
-    pod_status_copy(&pod->sent, &update->status);
-    g_free(update->pod_ip);
-    update->pod_ip = g_strdup(pod->ip);
-    api_call(kubelet, tag_of(pod, 0, TAG_STATUS_PATCH), api_message(MESSAGE_API_STATUS, update),
-             now, actions);
-}
-
-static void
-on_status_sent(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
-{
-    kubelet->status_busy = false;
-    if (pod != NULL) {
-        update_status(kubelet, pod, now, actions);
-    }
-    send_next_status(kubelet, now, actions);
 }
 
 /* ---- volumes and sandbox ---- */
@@ -344,16 +311,37 @@ needs_api(const VolumeSpec *volume)
     return volume->kind == VOLUME_CONFIG_MAP || volume->kind == VOLUME_SECRET;
 }
 
+static char *
+cache_key(const ApiObject *pod, const VolumeSpec *volume)
+{
+    return g_strdup_printf("%d/%s/%s", (int)volume->kind, pod->ns, volume->source);
+}
+
+/* Whether an earlier volume of the Pod shows the same source: it is asked for once. */
+static bool
+is_repeated(const PodSpec *spec, guint index)
+{
+    const VolumeSpec *volume = &spec->volumes[index];
+    for (guint i = 0; i < index; i++) {
+        const VolumeSpec *other = &spec->volumes[i];
+        if (other->kind == volume->kind && other->optional == volume->optional &&
+            g_strcmp0(other->source, volume->source) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* True when the volume must be asked for; ConfigMaps and Secrets are watched once per node
  * (the kubelet's watch-based object caches). */
 static bool
 ask_for(Kubelet *kubelet, KubePod *pod, guint index, nsec_t now, Actions *actions)
 {
     const VolumeSpec *volume = &pod->object->pod->volumes[index];
-    if (!needs_api(volume) || volume->source == NULL) {
+    if (!needs_api(volume) || volume->source == NULL || is_repeated(pod->object->pod, index)) {
         return false;
     }
-    g_autofree char *key = g_strdup_printf("%s/%s", pod->object->ns, volume->source);
+    g_autofree char *key = cache_key(pod->object, volume);
     if (g_hash_table_contains(kubelet->caches, key)) {
         return false;
     }
@@ -436,12 +424,11 @@ on_volume(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
             return;
         }
         if (found) {
-            g_hash_table_add(kubelet->caches,
-                             g_strdup_printf("%s/%s", pod->object->ns, volume->source));
+            g_hash_table_add(kubelet->caches, cache_key(pod->object, volume));
         }
     }
     if (--pod->n_volumes_pending == 0) {
-        pod->why = NULL;
+        g_clear_pointer(&pod->why, g_free);
         wait_for_mount(kubelet, pod, input->now, actions);
     }
 }
@@ -461,17 +448,88 @@ runtime_op(Kubelet *kubelet, KubePod *pod, guint container, int tag, RuntimeOpKi
     return op;
 }
 
+static char *
+address_number(const Kubelet *kubelet, guint n)
+{
+    return g_strdup_printf("10.%u.%u.%u", 32 + kubelet->node_index / 256 + n / 254 * 8,
+                           kubelet->node_index % 256, n % 254 + 1);
+}
+
+static bool
+is_taken(const Kubelet *kubelet, const char *ip)
+{
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, kubelet->pods);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const KubePod *pod = value;
+        if (g_strcmp0(pod->ip, ip) == 0 || g_strcmp0(pod->object->pod_ip, ip) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* CNI host-local: the next address after the last one given that no Pod has. */
+static char *
+next_address(Kubelet *kubelet)
+{
+    char *ip = NULL;
+    do {
+        g_free(ip);
+        kubelet->next_ip = kubelet->next_ip % (N_ADDRESSES - 1) + 1;
+        ip = address_number(kubelet, kubelet->next_ip);
+    } while (is_taken(kubelet, ip));
+    return ip;
+}
+
+/* host-local keeps the last address given on the node's disk: a kubelet that begins goes on after
+ * those that it sees. */
+static void
+note_address(Kubelet *kubelet, const char *ip)
+{
+    guint high = 0, node = 0, low = 0;
+    bool pods = ip != NULL && sscanf(ip, "10.%u.%u.%u", &high, &node, &low) == 3;
+    guint first = 32 + kubelet->node_index / 256;
+    if (pods && node == kubelet->node_index % 256 && high >= first && (high - first) % 8 == 0 &&
+        low > 0) {
+        kubelet->next_ip = MAX(kubelet->next_ip, (high - first) / 8 * 254 + low - 1);
+    }
+}
+
 static void
 run_sandbox(Kubelet *kubelet, KubePod *pod, Actions *actions)
 {
     enter(pod, STATE_SANDBOX);
-    actions_trace(actions, TRACE_POD_VOLUMES, pod->key, NULL);
-    guint ip = ++kubelet->next_ip;
-    pod->ip = pod->object->pod->host_network
-                  ? g_strdup(kubelet->base.info->node_ip)
-                  : g_strdup_printf("10.%u.%u.%u", 32 + kubelet->node_index / 256 + ip / 254 * 8,
-                                    kubelet->node_index % 256, ip % 254 + 1);
+    if (pod->ip == NULL) {
+        pod->ip = pod->object->pod->host_network ? g_strdup(kubelet->base.info->node_ip)
+                                                 : next_address(kubelet);
+    }
+    pod->sandbox_pending = true;
     runtime_op(kubelet, pod, 0, TAG_SANDBOX, RUNTIME_RUN_SANDBOX, actions);
+}
+
+static void finish_termination(Kubelet *kubelet, KubePod *pod, Actions *actions);
+
+/* A sandbox that could not be made is made again when the Pod is synced again. */
+static void
+on_sandbox(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
+{
+    pod->sandbox_pending = false;
+    if (pod->state == STATE_TERMINATING) {
+        finish_termination(kubelet, pod, actions);
+    } else if (input->error != NULL) {
+        explain(kubelet, pod, g_strdup_printf("Failed to create pod sandbox: %s", input->error),
+                input->now, actions);
+        double jitter = 1 + 0.5 * random_uniform(&kubelet->retry_random);
+        actions_timer(actions, tag_of(pod, 0, TAG_SANDBOX_RETRY),
+                      (nsec_t)(jitter * (double)SYNC_RETRY));
+    } else {
+        enter(pod, STATE_RUNNING);
+        g_clear_pointer(&pod->why, g_free);
+        actions_trace(actions, TRACE_POD_SANDBOX, pod->key, pod->ip);
+        sync_pod(kubelet, pod, input->now, actions);
+    }
 }
 
 /* ---- containers ---- */
@@ -481,8 +539,10 @@ start_container(Kubelet *kubelet, KubePod *pod, guint i, Actions *actions)
 {
     Container *c = &pod->containers[i];
     c->starting = true;
-    c->waiting = false;
-    runtime_op(kubelet, pod, i, TAG_CONTAINER, RUNTIME_START_CONTAINER, actions);
+    c->waiting = c->replaced = c->ran = false;
+    c->paused = pod->object->paused && i >= pod->n_init;
+    runtime_op(kubelet, pod, i, TAG_CONTAINER, RUNTIME_START_CONTAINER, actions)->paused =
+        c->paused;
 }
 
 /* computeBackOff: the first restart is at once, the n-th waits 10 s * 2^(n-2). */
@@ -502,6 +562,28 @@ backoff_left(Kubelet *kubelet, Container *c, nsec_t now)
     return MAX(c->exited_at + delay - now, 0);
 }
 
+/* computePodActions: a container of another image is replaced whatever the restart policy says. */
+static bool
+must_restart(const KubePod *pod, guint i)
+{
+    const Container *c = &pod->containers[i];
+    const PodSpec *spec = pod->object->pod;
+    bool failed = c->known_exit_code != 0;
+    bool always = i >= pod->n_init && spec->restart_always;
+    return c->replaced || always || (failed && (spec->restart_always || spec->restart_on_failure));
+}
+
+static void
+wait_out(Kubelet *kubelet, KubePod *pod, guint i, nsec_t left, nsec_t now, Actions *actions)
+{
+    Container *c = &pod->containers[i];
+    c->waiting = true;
+    actions_trace(actions, TRACE_CONTAINER_BACKOFF,
+                  actions_printf(actions, "%s/%s", pod->key, c->spec->name), NULL);
+    actions_timer(actions, tag_of(pod, i, TAG_BACKOFF), left);
+    update_status(kubelet, pod, now, actions);
+}
+
 /* Starts or restarts one container, or waits out its back-off; true when something is under way
  * that later containers must wait for. */
 static bool
@@ -516,31 +598,39 @@ drive_container(Kubelet *kubelet, KubePod *pod, guint i, nsec_t now, Actions *ac
         return false;
     }
     if (c->known == CONTAINER_TERMINATED) {
-        bool init = i < pod->n_init;
-        bool again = init ? c->known_exit_code != 0
-                          : pod->object->pod->restart_always ||
-                                (pod->object->pod->restart_on_failure && c->known_exit_code != 0);
-        if (!again) {
+        if (!must_restart(pod, i)) {
             return false;
         }
-        nsec_t left = backoff_left(kubelet, c, now);
+        nsec_t left = c->replaced ? 0 : backoff_left(kubelet, c, now);
         if (left > 0) {
-            c->waiting = true;
-            actions_trace(actions, TRACE_CONTAINER_BACKOFF,
-                          actions_printf(actions, "%s/%s", pod->key, c->spec->name), NULL);
-            actions_timer(actions, tag_of(pod, i, TAG_BACKOFF), left);
-            update_status(kubelet, pod, now, actions);
+            wait_out(kubelet, pod, i, left, now, actions);
             return false;
         }
-        c->restarts++;
     }
+    c->restarts += c->known == CONTAINER_TERMINATED || c->ran;
     start_container(kubelet, pod, i, actions);
     return true;
+}
+
+static void kill_container(Kubelet *kubelet, KubePod *pod, guint i, nsec_t grace, Actions *actions);
+
+/* Containers whose image is not the wanted one any more are stopped, all at once. */
+static void
+replace_containers(Kubelet *kubelet, KubePod *pod, Actions *actions)
+{
+    for (guint i = pod->n_init; i < pod->n_containers; i++) {
+        Container *c = &pod->containers[i];
+        if (c->actual == CONTAINER_RUNNING && c->paused != pod->object->paused && !c->stopping) {
+            c->replaced = true;
+            kill_container(kubelet, pod, i, pod->object->pod->grace_period, actions);
+        }
+    }
 }
 
 static void
 drive_containers(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
 {
+    replace_containers(kubelet, pod, actions);
     for (guint i = 0; i < pod->n_init; i++) {
         if (!has_finished(pod, i)) {
             drive_container(kubelet, pod, i, now, actions);
@@ -587,6 +677,7 @@ on_container_started(Kubelet *kubelet, KubePod *pod, guint i, const Input *input
     if (input->error != NULL) {
         c->actual = c->known = CONTAINER_TERMINATED;
         c->known_exit_code = c->exit_code = 128;
+        c->known_exit_reason = c->exit_reason = "StartError";
         c->crashes++;
         c->started_at = c->exited_at = input->now;
         schedule_relist(kubelet, pod, input->now, actions);
@@ -610,21 +701,39 @@ on_container_started(Kubelet *kubelet, KubePod *pod, guint i, const Input *input
     }
 }
 
-static void finish_termination(Kubelet *kubelet, KubePod *pod, Actions *actions);
+static const char *
+exit_reason(const Input *input)
+{
+    return g_strcmp0(input->error, "OOMKilled") == 0 ? "OOMKilled"
+           : input->exit_code == 0                   ? "Completed"
+                                                     : "Error";
+}
+
+/* What was found running at the start and has ended since. */
+static void
+forget_found(Kubelet *kubelet, uint64_t uid, guint container)
+{
+    uint64_t *bits = g_hash_table_lookup(kubelet->found, &uid);
+    if (bits != NULL) {
+        *bits &= ~(UINT64_C(1) << container);
+    }
+}
 
 static void
 on_exited(Kubelet *kubelet, const Input *input, Actions *actions)
 {
     KubePod *pod = g_hash_table_lookup(kubelet->pods, &input->pod_uid);
-    if (pod == NULL || input->container >= pod->n_containers) {
+    forget_found(kubelet, input->pod_uid, input->container);
+    if (pod == NULL || pod->state == STATE_NEW || input->container >= pod->n_containers) {
         return;
     }
     Container *c = &pod->containers[input->container];
     c->actual = CONTAINER_TERMINATED;
     c->stopping = false;
     c->exit_code = input->exit_code;
+    c->exit_reason = exit_reason(input);
     c->exited_at = input->now;
-    bool planned = input->container < pod->n_init && input->exit_code == 0;
+    bool planned = c->replaced || (input->container < pod->n_init && input->exit_code == 0);
     c->crashes += !planned;
     actions_trace(actions, TRACE_CONTAINER_EXITED,
                   actions_printf(actions, "%s/%s", pod->key, c->spec->name),
@@ -747,6 +856,7 @@ relist_pod(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
         Container *c = &pod->containers[i];
         c->known = c->actual;
         c->known_exit_code = c->exit_code;
+        c->known_exit_reason = c->exit_reason;
     }
     sync_pod(kubelet, pod, now, actions);
     for (guint i = 0; i < pod->n_containers; i++) {
@@ -786,8 +896,8 @@ init_container(KubePod *pod, guint i, nsec_t now)
     probe_init(&c->probes[LIVENESS], &c->spec->liveness, now);
 }
 
-static void
-add_pod(Kubelet *kubelet, ApiObject *object, Actions *actions)
+static KubePod *
+add_pod(Kubelet *kubelet, ApiObject *object)
 {
     KubePod *pod = g_new0(KubePod, 1);
     pod->object = api_object_ref(object);
@@ -796,8 +906,76 @@ add_pod(Kubelet *kubelet, ApiObject *object, Actions *actions)
     pod->n_containers = pod->n_init + object->pod->n_containers;
     pod->containers = g_new0(Container, pod->n_containers);
     g_hash_table_insert(kubelet->pods, g_memdup2(&object->uid, sizeof object->uid), pod);
-    actions_timer(actions, tag_of(pod, 0, TAG_SYNC),
-                  process_draw(kubelet->base.info, PARAMETER_KUBELET_SYNC, &kubelet->sync_random));
+    if (!object->pod->host_network) {
+        note_address(kubelet, object->pod_ip);
+    }
+    return pod;
+}
+
+/* What an earlier kubelet has told of a container: its restarts count on. */
+static void
+recall(KubePod *pod, guint i)
+{
+    const PodStatus *status = &pod->object->status;
+    if (i >= status->n_containers) {
+        return;
+    }
+    Container *c = &pod->containers[i];
+    c->restarts = status->containers[i].restarts;
+    c->started_at = status->containers[i].started_at;
+    c->exit_reason = c->known_exit_reason = status->containers[i].exit_reason;
+    c->ran = c->started_at > 0;
+}
+
+static void
+adopt_container(KubePod *pod, guint i, bool running, bool initialized, nsec_t now)
+{
+    Container *c = &pod->containers[i];
+    const PodStatus *status = &pod->object->status;
+    bool ended = i < status->n_containers && status->containers[i].phase == CONTAINER_TERMINATED;
+    c->paused = pod->object->paused && i >= pod->n_init;
+    if (running) {
+        c->actual = c->known = CONTAINER_RUNNING;
+        c->started_at = c->ran ? c->started_at : now;
+    } else if (c->ran || (i < pod->n_init && initialized)) { /* it ended while nobody looked */
+        c->actual = c->known = CONTAINER_TERMINATED;
+        c->exit_code = ended ? status->containers[i].exit_code : 137;
+        c->exit_code = i < pod->n_init && initialized ? 0 : c->exit_code;
+        c->known_exit_code = c->exit_code;
+        c->exited_at = now;
+    }
+    c->ran = false;
+}
+
+/* A kubelet that begins takes over what runs: the sandbox and its address stay, probes begin anew
+ * (workers live in the process), nothing is left of the back-off. */
+static void
+adopt(Kubelet *kubelet, KubePod *pod, uint64_t running, nsec_t now, Actions *actions)
+{
+    bool initialized = pod->object->status.initialized || (running >> pod->n_init) != 0;
+    for (guint i = 0; i < pod->n_containers; i++) {
+        adopt_container(pod, i, (running >> i & 1) != 0, initialized, now);
+    }
+    pod->ip = pod->object->pod_ip != NULL      ? g_strdup(pod->object->pod_ip)
+              : pod->object->pod->host_network ? g_strdup(kubelet->base.info->node_ip)
+                                               : next_address(kubelet);
+    enter(pod, STATE_RUNNING);
+    if (!pod->object->deleting) {
+        sync_pod(kubelet, pod, now, actions);
+        for (guint i = 0; i < pod->n_containers; i++) {
+            schedule_probes(pod, i, now, actions);
+        }
+    }
+}
+
+/* What runs of a Pod since before this process began, taken from the list. */
+static uint64_t
+take_found(Kubelet *kubelet, uint64_t uid)
+{
+    const uint64_t *bits = g_hash_table_lookup(kubelet->found, &uid);
+    uint64_t running = bits != NULL ? *bits : 0;
+    g_hash_table_remove(kubelet->found, &uid);
+    return running;
 }
 
 static void
@@ -808,6 +986,12 @@ first_sync(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
     }
     for (guint i = 0; i < pod->n_containers; i++) {
         init_container(pod, i, now);
+        recall(pod, i);
+    }
+    uint64_t running = take_found(kubelet, pod->object->uid);
+    if (running != 0) {
+        adopt(kubelet, pod, running, now, actions);
+        return;
     }
     update_status(kubelet, pod, now, actions);
     mount_volumes(kubelet, pod, now, actions);
@@ -821,16 +1005,37 @@ finish_termination(Kubelet *kubelet, KubePod *pod, Actions *actions)
             return;
         }
     }
-    runtime_op(kubelet, pod, 0, TAG_STOP_SANDBOX, RUNTIME_STOP_SANDBOX, actions);
+    if (!pod->sandbox_pending) {
+        runtime_op(kubelet, pod, 0, TAG_STOP_SANDBOX, RUNTIME_STOP_SANDBOX, actions);
+    }
+}
+
+/* A grace period only gets shorter (pod_workers.go calculateEffectiveGracePeriod). */
+static void
+shorten_termination(Kubelet *kubelet, KubePod *pod, nsec_t grace, Actions *actions)
+{
+    if (grace >= pod->grace) {
+        return;
+    }
+    pod->grace = grace;
+    for (guint i = 0; i < pod->n_containers; i++) {
+        pod->containers[i].stopping = false;
+        kill_container(kubelet, pod, i, grace, actions);
+    }
 }
 
 static void
-terminate(Kubelet *kubelet, KubePod *pod, nsec_t grace, Actions *actions)
+terminate(Kubelet *kubelet, KubePod *pod, nsec_t wanted_grace, Actions *actions)
 {
+    nsec_t grace = MAX(wanted_grace, MIN_GRACE);
+    if (pod->state == STATE_TERMINATING) {
+        shorten_termination(kubelet, pod, grace, actions);
+    }
     if (pod->state == STATE_TERMINATING || pod->state == STATE_GONE) {
         return;
     }
     enter(pod, STATE_TERMINATING);
+    pod->grace = grace;
     for (guint i = 0; i < pod->n_containers; i++) {
         kill_container(kubelet, pod, i, grace, actions);
     }
@@ -838,7 +1043,7 @@ terminate(Kubelet *kubelet, KubePod *pod, nsec_t grace, Actions *actions)
 }
 
 static void
-on_sandbox_stopped(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
+delete_pod(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
 {
     enter(pod, STATE_GONE);
     ApiQuery *query = api_query(MESSAGE_API_DELETE, OBJECT_POD, pod->object->ns, pod->object->name);
@@ -846,31 +1051,209 @@ on_sandbox_stopped(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
     api_call(kubelet, tag_of(pod, 0, TAG_DELETE), &query->base, now, actions);
 }
 
+/* The answer to it, or the time to ask again. */
 static void
-on_event(Kubelet *kubelet, const Input *input, Actions *actions)
+on_delete(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
 {
-    const ApiEvent *event = (const ApiEvent *)input->message;
-    ApiObject *object = event->object;
-    KubePod *pod = g_hash_table_lookup(kubelet->pods, &object->uid);
-    if (event->type == WATCH_DELETED) {
-        if (pod != NULL && pod->state != STATE_GONE) {
-            terminate(kubelet, pod, 0, actions);
-        }
+    if (input->kind == INPUT_TIMER) {
+        delete_pod(kubelet, pod, input->now, actions);
+    } else if (input->kind == INPUT_FAILURE) {
+        actions_timer(actions, tag_of(pod, 0, TAG_DELETE), DELETE_RETRY);
+    } else {
+        status_manager_forget(&kubelet->statuses, pod->object->uid);
+        g_hash_table_remove(kubelet->pods, &pod->object->uid);
+    }
+}
+
+/* A Pod that was to be deleted while no kubelet was here: what runs of it is stopped. */
+static void
+finish_deletion(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
+{
+    uint64_t running = take_found(kubelet, pod->object->uid);
+    for (guint i = 0; i < pod->n_containers; i++) {
+        init_container(pod, i, now);
+    }
+    if (running == 0) {
+        delete_pod(kubelet, pod, now, actions);
         return;
     }
-    if (pod == NULL) {
-        if (!object->deleting && !object->status.finished) {
-            add_pod(kubelet, object, actions);
-        }
+    adopt(kubelet, pod, running, now, actions);
+    terminate(kubelet, pod, pod->object->grace, actions);
+}
+
+static void
+on_new_pod(Kubelet *kubelet, ApiObject *object, nsec_t now, Actions *actions)
+{
+    KubePod *pod = add_pod(kubelet, object);
+    if (object->deleting) {
+        finish_deletion(kubelet, pod, now, actions);
         return;
     }
+    actions_timer(actions, tag_of(pod, 0, TAG_SYNC),
+                  process_draw(kubelet->base.info, PARAMETER_KUBELET_SYNC, &kubelet->sync_random));
+}
+
+/* The image of the Pod's containers has changed: their back-off begins anew, for its key holds the
+ * container's hash (util.go getStableKey). */
+static void
+on_paused(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
+{
+    for (guint i = pod->n_init; i < pod->n_containers; i++) {
+        Container *c = &pod->containers[i];
+        c->crashes = 0;
+        if (c->waiting) {
+            c->waiting = false;
+            actions_stop_timer(actions, tag_of(pod, i, TAG_BACKOFF));
+        }
+    }
+    sync_pod(kubelet, pod, now, actions);
+}
+
+static void
+on_news(Kubelet *kubelet, KubePod *pod, ApiObject *object, nsec_t now, Actions *actions)
+{
+    bool paused = pod->object->paused;
     if (object->version > pod->object->version) {
         api_object_ref(object);
         api_object_unref(pod->object);
         pod->object = object;
+        status_manager_note(&kubelet->statuses, object, now, actions);
     }
     if (object->deleting) {
         terminate(kubelet, pod, object->grace, actions);
+    } else if (pod->object->paused != paused) {
+        on_paused(kubelet, pod, now, actions);
+    }
+}
+
+static void
+handle(Kubelet *kubelet, const ApiEvent *event, bool is_new, nsec_t now, Actions *actions)
+{
+    ApiObject *object = event->object;
+    KubePod *pod = g_hash_table_lookup(kubelet->pods, &object->uid);
+    if (event->type == WATCH_DELETED) {
+        if (pod != NULL) { /* forced */
+            terminate(kubelet, pod, 0, actions);
+        }
+    } else if (pod != NULL) {
+        on_news(kubelet, pod, object, now, actions);
+    } else if (is_new && !object->status.finished) {
+        on_new_pod(kubelet, object, now, actions);
+    }
+}
+
+/* ---- a kubelet begins ---- */
+
+static void
+on_found(Kubelet *kubelet, const Input *input)
+{
+    uint64_t *bits = g_hash_table_lookup(kubelet->found, &input->pod_uid);
+    if (bits == NULL) {
+        bits = g_new0(uint64_t, 1);
+        g_hash_table_insert(kubelet->found, g_memdup2(&input->pod_uid, sizeof input->pod_uid),
+                            bits);
+    }
+    *bits |= UINT64_C(1) << input->container;
+}
+
+static int
+compare_uid(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* HandlePodCleanups: what runs and belongs to no Pod of this node is stopped.  Its name is not
+ * known any more, its sandbox's neither. */
+static void
+stop_orphans(Kubelet *kubelet, Actions *actions)
+{
+    g_autoptr(GArray) orphans = g_array_new(false, false, sizeof(uint64_t));
+    GHashTableIter iter;
+    void *uid;
+    g_hash_table_iter_init(&iter, kubelet->found);
+    while (g_hash_table_iter_next(&iter, &uid, NULL)) {
+        if (!g_hash_table_contains(kubelet->pods, uid)) {
+            g_array_append_vals(orphans, uid, 1);
+        }
+    }
+    g_array_sort(orphans, compare_uid);
+    for (guint i = 0; i < orphans->len; i++) {
+        uint64_t orphan = g_array_index(orphans, uint64_t, i);
+        uint64_t running = take_found(kubelet, orphan);
+        for (guint k = 0; running >> k != 0; k++) {
+            if ((running >> k & 1) != 0) {
+                uint64_t tag = orphan << 16 | (uint64_t)k << 8 | TAG_STOP_CONTAINER;
+                RuntimeOp *op = actions_runtime(actions, tag, RUNTIME_STOP_CONTAINER);
+                *op = (RuntimeOp){.kind = RUNTIME_STOP_CONTAINER,
+                                  .pod_uid = orphan,
+                                  .ns = "",
+                                  .pod = "",
+                                  .node = kubelet->base.info->node,
+                                  .container = k,
+                                  .grace = ORPHAN_GRACE};
+            }
+        }
+    }
+}
+
+static void
+on_event(Kubelet *kubelet, const Input *input, Actions *actions)
+{
+    const ApiEvent *event = (const ApiEvent *)input->message;
+    if (event->type != WATCH_SYNCED) {
+        bool is_new = informer_get(&kubelet->watched, event->object->uid) == NULL;
+        if (informer_note(&kubelet->watched, event)) {
+            handle(kubelet, event, is_new, input->now, actions);
+        }
+        return;
+    }
+    g_autoptr(GPtrArray) lost = informer_synced(&kubelet->watched);
+    for (guint i = 0; i < lost->len; i++) {
+        ApiEvent gone = {.type = WATCH_DELETED, .object = lost->pdata[i]};
+        handle(kubelet, &gone, false, input->now, actions);
+    }
+    stop_orphans(kubelet, actions);
+}
+
+/* ---- its node (kubelet_node_status.go, nodelease) ---- */
+
+static void
+register_node(Kubelet *kubelet, Actions *actions)
+{
+    ApiObject *node = api_object_new(OBJECT_NODE, "", kubelet->base.info->node);
+    Action *call =
+        actions_call(actions, API_ADDRESS, TAG_NODE, api_message(MESSAGE_API_CREATE, node));
+    call->flags = CALL_PLAIN;
+    call->timeout = CALL_LOST;
+}
+
+/* The lease has a client of its own; one renewal at a time. */
+static void
+renew_lease(Kubelet *kubelet, Actions *actions)
+{
+    const ProcessInfo *info = kubelet->base.info;
+    nsec_t period = calibration_nsec(info->calibration, PARAMETER_KUBELET_LEASE);
+    actions_timer(actions, TAG_LEASE, period);
+    if (!kubelet->renewing) {
+        kubelet->renewing = true;
+        Action *call = actions_call(actions, API_ADDRESS, TAG_LEASE,
+                                    api_query(MESSAGE_API_LEASE, OBJECT_NODE, "", info->node));
+        call->flags = CALL_PLAIN;
+        call->timeout = period;
+    }
+}
+
+static void
+on_lease(Kubelet *kubelet, const Input *input, Actions *actions)
+{
+    if (input->kind == INPUT_TIMER) {
+        renew_lease(kubelet, actions);
+        return;
+    }
+    kubelet->renewing = false;
+    if (input->kind == INPUT_REPLY && input->message->type == MESSAGE_ERROR) {
+        register_node(kubelet, actions); /* there is no such node */
     }
 }
 
@@ -891,14 +1274,20 @@ static void
 on_start(Kubelet *kubelet, const Input *input, Actions *actions)
 {
     const ProcessInfo *info = kubelet->base.info;
+    const Calibration *cal = info->calibration;
     RandomStream random;
     process_random(info, "pleg-phase", &random);
-    nsec_t period = calibration_nsec(info->calibration, PARAMETER_KUBELET_PLEG_PERIOD);
+    nsec_t period = calibration_nsec(cal, PARAMETER_KUBELET_PLEG_PERIOD);
     kubelet->pleg_phase = input->now + (nsec_t)(random_uniform(&random) * (double)period);
-    ApiQuery *query = api_query(MESSAGE_API_WATCH, OBJECT_POD, NULL, NULL);
-    query->node = g_strdup(info->node);
-    actions_open(actions, API_ADDRESS, TAG_WATCH, query)->flags = CALL_PLAIN;
+    kubelet->statuses.started = input->now;
+    actions_runtime(actions, TAG_LIST, RUNTIME_LIST)->node = info->node;
+    kubelet->watched.marks_end = true;
+    informer_open(&kubelet->watched, actions);
     actions_listen(actions, kubelet->address);
+    register_node(kubelet, actions);
+    process_random(info, "lease-phase", &random);
+    nsec_t lease = calibration_nsec(cal, PARAMETER_KUBELET_LEASE);
+    actions_timer(actions, TAG_LEASE, (nsec_t)(random_uniform(&random) * (double)lease));
 }
 
 static void
@@ -916,44 +1305,40 @@ on_tagged(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
     case TAG_VOLUME_RETRY:
         if (pod->state == STATE_MOUNTING && !ask_for(kubelet, pod, i, input->now, actions) &&
             --pod->n_volumes_pending == 0) {
-            pod->why = NULL;
+            g_clear_pointer(&pod->why, g_free);
             wait_for_mount(kubelet, pod, input->now, actions);
         }
         break;
     case TAG_MOUNTED:
         if (pod->state == STATE_MOUNTING) {
+            actions_trace(actions, TRACE_POD_VOLUMES, pod->key, NULL);
+            run_sandbox(kubelet, pod, actions);
+        }
+        break;
+    case TAG_SANDBOX_RETRY:
+        if (pod->state == STATE_SANDBOX) {
             run_sandbox(kubelet, pod, actions);
         }
         break;
     case TAG_SANDBOX:
-        if (pod->state == STATE_SANDBOX) {
-            enter(pod, STATE_RUNNING);
-            actions_trace(actions, TRACE_POD_SANDBOX, pod->key, pod->ip);
-            sync_pod(kubelet, pod, input->now, actions);
-        }
+        on_sandbox(kubelet, pod, input, actions);
         break;
     case TAG_CONTAINER:
         on_container_started(kubelet, pod, i, input, actions);
         if (pod->state == STATE_TERMINATING) {
-            kill_container(kubelet, pod, i, pod->object->grace, actions);
+            kill_container(kubelet, pod, i, pod->grace, actions);
             finish_termination(kubelet, pod, actions);
         }
         break;
     case TAG_STOP_SANDBOX:
-        on_sandbox_stopped(kubelet, pod, input->now, actions);
+        delete_pod(kubelet, pod, input->now, actions);
         break;
     case TAG_BACKOFF:
         pod->containers[i].waiting = false;
         sync_pod(kubelet, pod, input->now, actions);
         break;
-    case TAG_STATUS_GET:
-        on_status_got(kubelet, pod, input->now, actions);
-        break;
-    case TAG_STATUS_PATCH:
-        on_status_sent(kubelet, pod, input->now, actions);
-        break;
     case TAG_DELETE:
-        g_hash_table_remove(kubelet->pods, &pod->object->uid);
+        on_delete(kubelet, pod, input, actions);
         break;
     default:
         if (kind >= TAG_PROBE_TICK && kind <= TAG_PROBE_TICK_END) {
@@ -961,6 +1346,27 @@ on_tagged(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
         } else if (kind >= TAG_PROBE && kind <= TAG_PROBE_END) {
             on_probe_result(kubelet, pod, i, kind - TAG_PROBE, input, actions);
         }
+    }
+}
+
+/* Replies, failures, timers and the runtime's answers. */
+static void
+on_answer(Kubelet *kubelet, const Input *input, Actions *actions)
+{
+    int kind = (int)(input->tag & 0xff);
+    KubePod *pod = pod_of(kubelet, input->tag);
+    if (kind >= STATUS_TAG_GET) {
+        status_manager_step(&kubelet->statuses, input, actions);
+    } else if (input->tag == TAG_PLEG) {
+        on_relist(kubelet, input->now, actions);
+    } else if (input->tag == TAG_LEASE) {
+        on_lease(kubelet, input, actions);
+    } else if (input->tag == TAG_WATCH && input->kind == INPUT_TIMER) {
+        informer_open(&kubelet->watched, actions);
+    } else if (input->tag == TAG_WATCH) {
+        informer_closed(&kubelet->watched, actions);
+    } else if (pod != NULL) {
+        on_tagged(kubelet, pod, input, actions);
     }
 }
 
@@ -981,27 +1387,20 @@ step(Machine *machine, const Input *input, Actions *actions)
     case INPUT_EXITED:
         on_exited(kubelet, input, actions);
         break;
+    case INPUT_FOUND:
+        on_found(kubelet, input);
+        break;
     case INPUT_REPLY:
     case INPUT_FAILURE:
+    case INPUT_CLOSED:
     case INPUT_TIMER:
-    case INPUT_RUNTIME: {
-        KubePod *pod = pod_of(kubelet, input->tag);
-        if (input->tag == TAG_PLEG) {
-            on_relist(kubelet, input->now, actions);
-        } else if (pod != NULL) {
-            on_tagged(kubelet, pod, input, actions);
-        } else if ((input->tag & 0xff) == TAG_STATUS_GET ||
-                   (input->tag & 0xff) == TAG_STATUS_PATCH) {
-            on_status_sent(kubelet, NULL, input->now, actions);
-        }
+    case INPUT_RUNTIME:
+        on_answer(kubelet, input, actions);
         break;
-    }
     case INPUT_CANCELLED:
     case INPUT_OPENED:
-    case INPUT_CLOSED:
     case INPUT_WORK:
     case INPUT_DATAPLANE:
-    case INPUT_FOUND:
     case INPUT_INJECTED:
     case INPUT_STOP:
         break;
@@ -1012,7 +1411,9 @@ static void
 kubelet_free(Machine *machine)
 {
     Kubelet *kubelet = (Kubelet *)machine;
-    g_queue_clear_full(&kubelet->statuses, g_free);
+    status_manager_clear(&kubelet->statuses);
+    informer_clear(&kubelet->watched);
+    g_hash_table_unref(kubelet->found);
     g_hash_table_unref(kubelet->pods);
     g_hash_table_unref(kubelet->caches);
     g_free(kubelet->address);
@@ -1032,7 +1433,10 @@ kubelet_new(const ProcessInfo *info, guint node_index)
     process_random(info, "sync", &kubelet->sync_random);
     rate_limit_init(&kubelet->client, calibration_number(info->calibration, PARAMETER_KUBELET_QPS),
                     calibration_number(info->calibration, PARAMETER_KUBELET_BURST));
-    g_queue_init(&kubelet->statuses);
+    process_random(info, "sync-retry", &kubelet->retry_random);
+    status_manager_init(&kubelet->statuses, &kubelet->client, 0);
+    informer_init(&kubelet->watched, OBJECT_POD, TAG_WATCH, info->node);
+    kubelet->found = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
     kubelet->pods = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, pod_free);
     kubelet->caches = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return &kubelet->base;

@@ -740,8 +740,6 @@ START_TEST(a_network_service_is_found_in_any_namespace)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/apiserver.c store: the key over all namespaces is overwritten by the second
- * of the same name, and gone when that one is deleted. */
 START_TEST(a_network_service_is_found_when_its_namesake_is_gone)
 {
     network_service("ns-a", "fire");
@@ -974,8 +972,7 @@ START_TEST(a_webhook_that_may_fail_is_passed_over)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/apiserver.c next_webhook: kube-apiserver sorts webhook configurations by
- * name (mutating_webhook_manager.go), the function takes them in the order of creation. */
+/* mutating_webhook_manager.go */
 START_TEST(webhooks_are_asked_in_the_order_of_their_names)
 {
     webhook("z", "last", "pods", "");

@@ -515,8 +515,7 @@ START_TEST(every_term_counts)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/placement.c repelled_by: an existing Pod's anti-affinity counts only when
- * its topology is the hostname, though the Pod's own counts for the whole cluster. */
+/* As a Pod's own terms do. */
 START_TEST(existing_anti_affinity_of_a_wider_topology_keeps_away_from_the_whole_cluster)
 {
     begin_equal(2);
@@ -570,9 +569,7 @@ START_TEST(a_node_that_does_not_exist_is_said_of_every_node)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/placement.c placement_filter: NodeResourcesFit tells all that is missing on
- * a node (pkg/scheduler/framework/plugins/noderesources/fit.go fitsRequest), the filter stops at
- * the first. */
+/* noderesources/fit.go fitsRequest */
 START_TEST(all_that_a_node_lacks_is_told)
 {
     begin_equal(1);
@@ -596,7 +593,7 @@ START_TEST(reasons_are_sorted)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/placement.c filter_reason_text: kube-scheduler 1.24 names the taint. */
+/* tainttoleration/taint_toleration.go */
 START_TEST(the_taint_that_is_not_tolerated_is_named)
 {
     static const Toleration taints[] = {
@@ -1039,8 +1036,8 @@ affinity_case(void)
     tcase_add_test(affinity, a_topology_wider_than_the_host_is_the_whole_cluster);
     tcase_add_test(affinity, a_group_begins_once_in_the_whole_cluster);
     tcase_add_test(affinity, every_term_counts);
-    tcase_add_test(
-        affinity, existing_anti_affinity_of_a_wider_topology_keeps_away_from_the_whole_cluster);
+    tcase_add_test(affinity,
+                   existing_anti_affinity_of_a_wider_topology_keeps_away_from_the_whole_cluster);
     return affinity;
 }
 

@@ -384,9 +384,8 @@ START_TEST(each_failure_doubles_the_back_off_from_1_to_10_s)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/scheduler.c back_off: the back-off counts from the failure
- * (scheduling_queue.go getBackoffTime: Timestamp + duration), so that a Pod that has waited longer
- * goes straight to the active queue (movePodsToActiveOrBackoffQueue); here it waits again. */
+/* The back-off counts from the failure (scheduling_queue.go getBackoffTime: Timestamp + duration):
+ * a Pod that has waited longer goes straight to the active queue. */
 START_TEST(who_has_waited_out_its_back_off_is_tried_at_once)
 {
     fill_nodes();
@@ -398,7 +397,7 @@ START_TEST(who_has_waited_out_its_back_off_is_tried_at_once)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/scheduler.c back_off: the same, with a part of the back-off left. */
+/* The same, with a part of the back-off left. */
 START_TEST(who_has_waited_some_of_its_back_off_waits_for_the_rest)
 {
     fill_nodes();
@@ -591,8 +590,8 @@ START_TEST(a_pod_deleted_while_it_is_bound_gives_its_place_back)
 }
 END_TEST
 
-/* KNOWN BUG models/k8s/scheduler.c on_pod: watchers "never act on an older [version] than they
- * know" (api.h); a late snapshot without a node queues a Pod that is bound already. */
+/* Watchers "never act on an older [version] than they
+ * know" (api.h). */
 START_TEST(an_old_snapshot_does_not_queue_a_bound_pod)
 {
     ApiObject *pod = add(new_pod(NULL));
