@@ -313,9 +313,10 @@ on_timer(NodeLifecycle *nodes, const Input *input, Actions *actions)
     } else if (kind == TAG_EVICT) {
         on_eviction_due(nodes, input->tag & UID_MASK, input->now, actions);
     } else if (kind == TAG_MONITOR) { /* the informer's cache of leases costs no request */
-        actions_call(actions, API_ADDRESS, tag_of(TAG_LIST, 0),
-                     api_query(MESSAGE_API_LIST, OBJECT_NODE, NULL, NULL))
-            ->flags = CALL_PLAIN;
+        Action *list = actions_call(actions, API_ADDRESS, tag_of(TAG_LIST, 0),
+                                    api_query(MESSAGE_API_LIST, OBJECT_NODE, NULL, NULL));
+        list->flags = CALL_PLAIN;
+        list->timeout = calibration_nsec(nodes->info->calibration, PARAMETER_NODE_MONITOR);
     }
 }
 

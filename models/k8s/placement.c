@@ -439,6 +439,7 @@ typedef struct Candidate {
     double soft_taints;
     double affinity;
     double pod_affinity;
+    double spread;    /* PodTopologySpread: how many of its like are near; the less the better */
     double resources; /* LeastAllocated + BalancedAllocation, already 0..100 each */
 } Candidate;
 
@@ -456,6 +457,75 @@ resource_score(const PodSpec *spec, const NodeState *state)
     double balanced = MAX_SCORE * (1 - fabs(cpu - memory) / 2);
     return least + balanced;
 }
+
+/* ---- spreading (podtopologyspread/scoring.go) ---- */
+
+#define ZONE "topology.kubernetes.io/zone"
+#define HOST_SKEW 3
+#define ZONE_SKEW 5
+
+static guint
+count_like(const PodToPlace *pod, const NodeState *state)
+{
+    guint n = 0;
+    for (guint k = 0; k < state->pods->len; k++) {
+        const PlacedPod *other = &g_array_index(state->pods, PlacedPod, k);
+        n += other->owner == pod->owner && !other->leaving;
+    }
+    return n;
+}
+
+/* Pods of the same owner in each zone, for nodes that have one. */
+static GHashTable *
+count_zones(const Placement *placement, const PodToPlace *pod)
+{
+    GHashTable *zones = g_hash_table_new(g_str_hash, g_str_equal);
+    for (guint i = 0; i < placement->n; i++) {
+        const NodeState *state = &placement->states[i];
+        const char *zone = labels_get(state->node->labels, ZONE);
+        if (zone != NULL) {
+            guint n = GPOINTER_TO_UINT(g_hash_table_lookup(zones, zone));
+            g_hash_table_insert(zones, (char *)zone, GUINT_TO_POINTER(n + count_like(pod, state)));
+        }
+    }
+    return zones;
+}
+
+/* scoreForCount and topologyNormalizingWeight */
+static double
+spread_score(guint n, guint n_domains, int skew)
+{
+    return n * log(n_domains + 2.0) + skew - 1;
+}
+
+static void
+score_spread(const Placement *placement, const PodToPlace *pod, GArray *candidates)
+{
+    if (pod->owner == 0) {
+        return;
+    }
+    g_autoptr(GHashTable) zones = count_zones(placement, pod);
+    guint n_zones = g_hash_table_size(zones);
+    for (guint i = 0; i < candidates->len; i++) {
+        Candidate *c = &g_array_index(candidates, Candidate, i);
+        const char *zone = labels_get(c->state->node->labels, ZONE);
+        c->spread = spread_score(count_like(pod, c->state), candidates->len, HOST_SKEW);
+        if (zone != NULL) {
+            guint n = GPOINTER_TO_UINT(g_hash_table_lookup(zones, zone));
+            c->spread += spread_score(n, n_zones, ZONE_SKEW);
+        }
+        c->spread = round(c->spread);
+    }
+}
+
+/* NormalizeScore: the node with the least gets 100. */
+static double
+normal_spread(double spread, double least, double most)
+{
+    return most > 0 ? MAX_SCORE * (most + least - spread) / most : MAX_SCORE;
+}
+
+/* ---- the total ---- */
 
 static void
 score(const Placement *placement, const PodToPlace *pod, Candidate *candidate)
@@ -480,12 +550,15 @@ static const Candidate *
 best_of(const GArray *candidates)
 {
     double taints = 0, affinity = 0, low = INFINITY, high = -INFINITY;
+    double least = INFINITY, most = 0;
     for (guint i = 0; i < candidates->len; i++) {
         const Candidate *c = &g_array_index(candidates, Candidate, i);
         taints = MAX(taints, c->soft_taints);
         affinity = MAX(affinity, c->affinity);
         low = MIN(low, c->pod_affinity);
         high = MAX(high, c->pod_affinity);
+        least = MIN(least, c->spread);
+        most = MAX(most, c->spread);
     }
     const Candidate *best = NULL;
     double best_total = -1;
@@ -494,6 +567,7 @@ best_of(const GArray *candidates)
         double total = c->resources;
         total += 3 * (taints > 0 ? MAX_SCORE * (1 - c->soft_taints / taints) : MAX_SCORE);
         total += 2 * (affinity > 0 ? MAX_SCORE * c->affinity / affinity : 0);
+        total += 2 * normal_spread(c->spread, least, most);
         total += 2 * (high > low ? MAX_SCORE * (c->pod_affinity - low) / (high - low) : 0);
         if (total > best_total) {
             best = c;
@@ -610,6 +684,7 @@ placement_choose(Placement *placement, const PodToPlace *pod, char **message)
         *message = why_nowhere(placement, pod, single);
         return NULL;
     }
+    score_spread(placement, pod, candidates);
     return best_of(candidates)->state->node;
 }
 
@@ -663,6 +738,16 @@ placement_remove(Placement *placement, const char *node, uint64_t uid)
             g_array_remove_index(state->pods, k);
             return;
         }
+    }
+}
+
+void
+placement_set_leaving(Placement *placement, const char *node, uint64_t uid)
+{
+    NodeState *state = g_hash_table_lookup(placement->by_name, node);
+    for (guint k = 0; state != NULL && k < state->pods->len; k++) {
+        PlacedPod *pod = &g_array_index(state->pods, PlacedPod, k);
+        pod->leaving = pod->leaving || pod->uid == uid;
     }
 }
 

@@ -3,10 +3,12 @@
  *
  * Filters, in this order: NodeUnschedulable, NodeName, TaintToleration, NodeAffinity (with
  * nodeSelector), NodePorts, NodeResourcesFit (cpu, memory, Pods), InterPodAffinity.  Scores
- * (weight): TaintToleration 3, NodeAffinity 2, InterPodAffinity 2, NodeResourcesFit LeastAllocated
- * 1, BalancedAllocation 1; ImageLocality and PodTopologySpread give every node the same here
- * (images are cached everywhere; spread constraints are not read) and are left out.  Each plugin's
- * scores are normalised to 0..100 before weighting. */
+ * (weight): TaintToleration 3, NodeAffinity 2, InterPodAffinity 2, PodTopologySpread 2 (its default
+ * constraints alone: host, maximal skew 3, and zone, 5), NodeResourcesFit LeastAllocated 1,
+ * BalancedAllocation 1; ImageLocality gives every node the same here (images are cached
+ * everywhere) and is left out.  Each plugin's scores are normalised to 0..100 before weighting.
+ * Spreading looks at the Pods of the same owner; Pods that only a Service holds together are not
+ * spread. */
 #pragma once
 
 #include "models/k8s/api.h"
@@ -36,6 +38,8 @@ typedef struct PlacedPod {
     const char *ns;
     const PodSpec *spec;
     ApiObject *object; /* reference; NULL in static analyses */
+    uint64_t owner;    /* uid of its ReplicaSet or StatefulSet, 0: none */
+    bool leaving;      /* it is being deleted: it does not count for spreading */
 } PlacedPod;
 
 typedef struct NodeState {
@@ -65,6 +69,7 @@ typedef struct PodToPlace {
     const char *ns;
     const PodSpec *spec;
     const char *affinity_node; /* NULL: any */
+    uint64_t owner;            /* 0: none */
 } PodToPlace;
 
 /* Chooses a node, or NULL with *message (free with g_free) in kube-scheduler's words:
@@ -80,6 +85,9 @@ FilterReason placement_filter(const Placement *placement, const PodToPlace *pod,
 
 void placement_add(Placement *placement, const char *node, const PlacedPod *take);
 void placement_remove(Placement *placement, const char *node, uint64_t uid);
+
+/* The Pod is being deleted; it holds what it has until it is removed. */
+void placement_set_leaving(Placement *placement, const char *node, uint64_t uid);
 
 /* Takes a reference of the newest snapshot of a node; NULL: it is as at first. */
 void placement_set_node(Placement *placement, const char *name, ApiObject *object);

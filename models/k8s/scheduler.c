@@ -102,7 +102,11 @@ occupy(Scheduler *scheduler, ApiObject *object, const char *node)
     if (g_hash_table_contains(scheduler->placed, &object->uid)) {
         return;
     }
-    PlacedPod placed = {object->uid, object->ns, object->pod, api_object_ref(object)};
+    PlacedPod placed = {.uid = object->uid,
+                        .ns = object->ns,
+                        .spec = object->pod,
+                        .object = api_object_ref(object),
+                        .owner = object->owner};
     placement_add(&scheduler->placement, node, &placed);
     g_hash_table_insert(scheduler->placed, g_memdup2(&object->uid, sizeof object->uid),
                         g_strdup(node));
@@ -165,7 +169,10 @@ on_cycle(Scheduler *scheduler, nsec_t now, Actions *actions)
     scheduler->busy = false;
     QueuedPod *pod = g_hash_table_lookup(scheduler->pods, &scheduler->current);
     if (pod != NULL && pod->state == QUEUE_CYCLE) {
-        PodToPlace place = {pod->object->ns, pod->object->pod, pod->object->affinity_node};
+        PodToPlace place = {.ns = pod->object->ns,
+                            .spec = pod->object->pod,
+                            .affinity_node = pod->object->affinity_node,
+                            .owner = pod->object->owner};
         char *message = NULL;
         const Node *node = placement_choose(&scheduler->placement, &place, &message);
         if (node != NULL) {
@@ -285,6 +292,9 @@ on_pod(Scheduler *scheduler, const ApiEvent *event, nsec_t now, Actions *actions
     }
     if (object->node != NULL) {
         occupy(scheduler, object, object->node);
+        if (object->deleting) {
+            placement_set_leaving(&scheduler->placement, object->node, object->uid);
+        }
         forget(scheduler, object->uid);
         retry_unschedulable(scheduler, RETRY_POD_ARRIVED, now, actions);
         return;

@@ -25,9 +25,8 @@ typedef struct SpireAgent {
     char *kubelet;
     RandomStream jitter;
     bool synced;
-    guint n_known;
+    GArray *known;       /* uint64_t: Pods whose SVIDs it has, renewed at half their life */
     GArray *signing;     /* uint64_t: entries whose SVIDs are being signed */
-    GHashTable *svids;   /* Pod uid set */
     GHashTable *fetches; /* id -> Fetch */
     uint64_t last_id;
 } SpireAgent;
@@ -60,18 +59,22 @@ sync_later(SpireAgent *agent, Actions *actions)
 }
 
 static void
-clear_sync(Message *message)
+sync_now(SpireAgent *agent, Actions *actions)
 {
-    g_free(((SpireSync *)message)->node);
+    actions_call(actions, agent->server, TAG_SYNC_CALL,
+                 spire_sync(agent->base.info->node, agent->known))
+        ->timeout = SERVER_TIMEOUT;
 }
 
 static void
-sync_now(SpireAgent *agent, Actions *actions)
+forget(SpireAgent *agent, const GArray *removed, Actions *actions)
 {
-    SpireSync *sync = message_new(MESSAGE_SPIRE_SYNC, sizeof *sync, clear_sync);
-    sync->node = g_strdup(agent->base.info->node);
-    sync->known = agent->n_known;
-    actions_call(actions, agent->server, TAG_SYNC_CALL, sync)->timeout = SERVER_TIMEOUT;
+    for (guint i = 0; i < agent->known->len; i++) {
+        if (spire_has(removed, g_array_index(agent->known, uint64_t, i))) {
+            g_array_remove_index(agent->known, i--);
+            actions_hold(actions, HOLD_ENDPOINT, -1);
+        }
+    }
 }
 
 static void
@@ -89,6 +92,7 @@ on_entries(SpireAgent *agent, const Input *input, Actions *actions)
 {
     if (input->kind == INPUT_REPLY && input->message->type == MESSAGE_SPIRE_ENTRIES) {
         const SpireEntries *entries = (const SpireEntries *)input->message;
+        forget(agent, entries->removed, actions);
         g_array_set_size(agent->signing, 0);
         g_array_append_vals(agent->signing, entries->uids->data, entries->uids->len);
         if (agent->signing->len > 0) {
@@ -106,9 +110,7 @@ static void
 on_signed(SpireAgent *agent, const Input *input, Actions *actions)
 {
     for (guint i = 0; input->kind == INPUT_REPLY && i < agent->signing->len; i++) {
-        g_hash_table_add(agent->svids,
-                         g_memdup2(&g_array_index(agent->signing, uint64_t, i), sizeof(uint64_t)));
-        agent->n_known++;
+        g_array_append_val(agent->known, g_array_index(agent->signing, uint64_t, i));
         actions_hold(actions, HOLD_ENDPOINT, 1);
     }
     first_sync_done(agent, actions);
@@ -145,7 +147,7 @@ on_fetch(SpireAgent *agent, const Input *input, Actions *actions)
 static void
 answer(SpireAgent *agent, Fetch *fetch, nsec_t now, Actions *actions)
 {
-    if (is_static(agent) || g_hash_table_contains(agent->svids, &fetch->pod_uid)) {
+    if (is_static(agent) || spire_has(agent->known, fetch->pod_uid)) {
         SpireSvid *svid = message_new(MESSAGE_SPIRE_SVID, sizeof *svid, NULL);
         svid->expires =
             now + calibration_nsec(agent->base.info->calibration, PARAMETER_SPIRE_SVID_TTL);
@@ -169,6 +171,24 @@ on_attested(SpireAgent *agent, Fetch *fetch, const Input *input, Actions *action
     } else {
         actions_reply(actions, fetch->call, message_error("workload attestation failed"));
         g_hash_table_remove(agent->fetches, &fetch->id);
+    }
+}
+
+/* The workload waits no more. */
+static void
+on_cancelled(SpireAgent *agent, uint64_t call, Actions *actions)
+{
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, agent->fetches);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Fetch *fetch = value;
+        if (fetch->call == call) {
+            actions_cancel(actions, (fetch->id << TAG_BITS) | TAG_ATTEST);
+            actions_stop_timer(actions, (fetch->id << TAG_BITS) | TAG_ATTEST_POLL);
+            g_hash_table_iter_remove(&iter);
+            return;
+        }
     }
 }
 
@@ -223,6 +243,9 @@ agent_step(Machine *machine, const Input *input, Actions *actions)
     case INPUT_TIMER:
         on_tagged(agent, input, actions);
         break;
+    case INPUT_CANCELLED:
+        on_cancelled(agent, input->call, actions);
+        break;
     case INPUT_STOP:
         actions_exit(actions, 0);
         break;
@@ -235,9 +258,9 @@ static void
 agent_free(Machine *machine)
 {
     SpireAgent *agent = (SpireAgent *)machine;
-    g_hash_table_unref(agent->svids);
+    g_array_unref(agent->known);
     g_hash_table_unref(agent->fetches);
-    g_array_free(agent->signing, true);
+    g_array_unref(agent->signing);
     g_free(agent->server);
     g_free(agent->kubelet);
     g_free(agent);
@@ -255,7 +278,7 @@ spire_agent_new(const ProcessInfo *info)
     agent->kubelet = kubelet_address(info->node);
     process_random(info, "sync-jitter", &agent->jitter);
     agent->signing = g_array_new(false, false, sizeof(uint64_t));
-    agent->svids = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    agent->known = g_array_new(false, false, sizeof(uint64_t));
     agent->fetches = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, fetch_free);
     return &agent->base;
 }

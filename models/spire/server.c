@@ -1,26 +1,22 @@
-/* spire-server: entries, and the cache of them that agents are answered from. */
+/* spire-server: entries, and the cache of them that agents are answered from.
+ *
+ * A restarted server has no entries (its database is not modelled); the registrar, which keeps a
+ * stream open to notice, enters them again.  In the meantime agents keep what they have: they are
+ * told only of what was removed here. */
 #include "models/spire/spire.h"
 
-typedef struct NodeEntries {
-    GArray *uids;    /* uint64_t, in the order of creation */
-    GArray *visible; /* nsec_t: when the cache has each */
-} NodeEntries;
+typedef struct Entry {
+    uint64_t uid;
+    nsec_t visible; /* when the cache has it, or its removal */
+    bool removed;   /* kept until the agent knows */
+} Entry;
 
 typedef struct SpireServer {
     Machine base;
     nsec_t cache_phase;
     nsec_t cache_period;
-    GHashTable *nodes; /* node -> NodeEntries */
+    GHashTable *nodes; /* node -> GArray of Entry, in the order of creation */
 } SpireServer;
-
-static void
-node_entries_free(void *data)
-{
-    NodeEntries *entries = data;
-    g_array_free(entries->uids, true);
-    g_array_free(entries->visible, true);
-    g_free(entries);
-}
 
 static void
 on_start(SpireServer *server, const Input *input, Actions *actions)
@@ -43,42 +39,64 @@ next_rebuild(const SpireServer *server, nsec_t now)
     return now + server->cache_period - (into < 0 ? into + server->cache_period : into);
 }
 
+static GArray *
+entries_of(SpireServer *server, const char *node)
+{
+    GArray *entries = g_hash_table_lookup(server->nodes, node);
+    if (entries == NULL) {
+        entries = g_array_new(false, false, sizeof(Entry));
+        g_hash_table_insert(server->nodes, g_strdup(node), entries);
+    }
+    return entries;
+}
+
+static Entry *
+find_entry(const GArray *entries, uint64_t uid)
+{
+    for (guint i = 0; i < entries->len; i++) {
+        Entry *entry = &g_array_index(entries, Entry, i);
+        if (entry->uid == uid) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+/* Created, or removed; the registrar may say either twice. */
 static void
 on_entry(SpireServer *server, const Input *input, Actions *actions)
 {
-    const SpireMessage *entry = (const SpireMessage *)input->message;
-    NodeEntries *entries = g_hash_table_lookup(server->nodes, entry->node);
-    if (entries == NULL) {
-        entries = g_new0(NodeEntries, 1);
-        entries->uids = g_array_new(false, false, sizeof(uint64_t));
-        entries->visible = g_array_new(false, false, sizeof(nsec_t));
-        g_hash_table_insert(server->nodes, g_strdup(entry->node), entries);
+    const SpireMessage *message = (const SpireMessage *)input->message;
+    GArray *entries = entries_of(server, message->node);
+    Entry *known = find_entry(entries, message->pod_uid);
+    Entry entry = {message->pod_uid, next_rebuild(server, input->now), message->removed};
+    bool held = known != NULL && !known->removed;
+    if (known == NULL) {
+        g_array_append_val(entries, entry);
+    } else if (known->removed != entry.removed) {
+        *known = entry;
     }
-    nsec_t visible = next_rebuild(server, input->now);
-    g_array_append_val(entries->uids, entry->pod_uid);
-    g_array_append_val(entries->visible, visible);
-    actions_hold(actions, HOLD_ENDPOINT, 1);
+    actions_hold(actions, HOLD_ENDPOINT, (message->removed ? 0 : 1) - (held ? 1 : 0));
     actions_reply(actions, input->call, message_ok());
-}
-
-static void
-clear_entries(Message *message)
-{
-    g_array_free(((SpireEntries *)message)->uids, true);
 }
 
 static void
 on_sync(SpireServer *server, const Input *input, Actions *actions)
 {
     const SpireSync *sync = (const SpireSync *)input->message;
-    SpireEntries *answer = message_new(MESSAGE_SPIRE_ENTRIES, sizeof *answer, clear_entries);
-    answer->uids = g_array_new(false, false, sizeof(uint64_t));
-    const NodeEntries *entries = g_hash_table_lookup(server->nodes, sync->node);
-    for (guint i = sync->known; entries != NULL && i < entries->uids->len; i++) {
-        if (g_array_index(entries->visible, nsec_t, i) > input->now) {
-            break;
+    SpireEntries *answer = spire_entries();
+    GArray *entries = entries_of(server, sync->node);
+    for (guint i = 0; i < entries->len; i++) {
+        const Entry *entry = &g_array_index(entries, Entry, i);
+        bool known = spire_has(sync->known, entry->uid);
+        if (entry->visible > input->now) {
+            continue;
         }
-        g_array_append_val(answer->uids, g_array_index(entries->uids, uint64_t, i));
+        if (entry->removed && !known) { /* nobody has it any more */
+            g_array_remove_index(entries, i--);
+        } else if (entry->removed != !known) {
+            g_array_append_val(entry->removed ? answer->removed : answer->uids, entry->uid);
+        }
     }
     answer->base.weight = (int)answer->uids->len;
     actions_reply(actions, input->call, answer);
@@ -92,6 +110,8 @@ step(Machine *machine, const Input *input, Actions *actions)
         on_start(server, input, actions);
     } else if (input->kind == INPUT_STOP) {
         actions_exit(actions, 0);
+    } else if (input->kind == INPUT_OPENED) { /* the registrar's stream: it may enter what it has */
+        actions_push(actions, input->call, message_ok());
     } else if (input->kind == INPUT_REQUEST) {
         switch ((int)input->message->type) {
         case MESSAGE_SPIRE_ENTRY:
@@ -122,6 +142,7 @@ spire_server_new(const ProcessInfo *info)
     SpireServer *server = g_new0(SpireServer, 1);
     server->base.class = &server_class;
     server->base.info = info;
-    server->nodes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, node_entries_free);
+    server->nodes =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
     return &server->base;
 }

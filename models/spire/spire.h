@@ -21,21 +21,29 @@ typedef struct SpireMessage {
     char *pod_key; /* "namespace/name" */
     char *node;    /* parent of the entry */
     guint container;
+    bool removed; /* SPIRE_ENTRY: the Pod is gone, and so is its entry */
 } SpireMessage;
 SpireMessage *spire_message(MessageType type, uint64_t pod_uid, const char *pod_key,
                             const char *node);
 
-/* SPIRE_SYNC: what this node's agent may issue, changed since `known`. */
+/* SPIRE_SYNC: what this node's agent may issue, compared with what it knows. */
 typedef struct SpireSync {
     Message base;
     char *node;
-    guint known; /* how many entries the agent has already been given */
+    GArray *known; /* uint64_t: Pods whose SVIDs the agent has, in the order it got them */
 } SpireSync;
+SpireSync *spire_sync(const char *node, const GArray *known);
 
+/* SPIRE_ENTRIES; weight: how many are new. */
 typedef struct SpireEntries {
     Message base;
-    GArray *uids; /* uint64_t: new entries, in order */
+    GArray *uids;    /* uint64_t: new entries, in order */
+    GArray *removed; /* uint64_t: known ones that have been removed */
 } SpireEntries;
+SpireEntries *spire_entries(void);
+
+/* Whether an array of Pod uids holds this one. */
+bool spire_has(const GArray *uids, uint64_t uid);
 
 /* SPIRE_SVID. */
 typedef struct SpireSvid {

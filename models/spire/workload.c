@@ -1,4 +1,5 @@
-/* A workload's attempts to get its SVID (go-spiffe v2.0.0 workloadapi/backoff.go: linear). */
+/* Messages of SPIRE, and a workload's attempts to get its SVID (go-spiffe v2.0.0
+ * workloadapi/backoff.go: linear). */
 #include "models/spire/spire.h"
 
 static void
@@ -17,6 +18,50 @@ spire_message(MessageType type, uint64_t pod_uid, const char *pod_key, const cha
     message->pod_key = g_strdup(pod_key);
     message->node = g_strdup(node);
     return message;
+}
+
+static void
+clear_sync(Message *message)
+{
+    g_free(((SpireSync *)message)->node);
+    g_array_unref(((SpireSync *)message)->known);
+}
+
+SpireSync *
+spire_sync(const char *node, const GArray *known)
+{
+    SpireSync *sync = message_new(MESSAGE_SPIRE_SYNC, sizeof *sync, clear_sync);
+    sync->node = g_strdup(node);
+    sync->known = g_array_sized_new(false, false, sizeof(uint64_t), known->len);
+    g_array_append_vals(sync->known, known->data, known->len);
+    return sync;
+}
+
+static void
+clear_entries(Message *message)
+{
+    g_array_unref(((SpireEntries *)message)->uids);
+    g_array_unref(((SpireEntries *)message)->removed);
+}
+
+SpireEntries *
+spire_entries(void)
+{
+    SpireEntries *entries = message_new(MESSAGE_SPIRE_ENTRIES, sizeof *entries, clear_entries);
+    entries->uids = g_array_new(false, false, sizeof(uint64_t));
+    entries->removed = g_array_new(false, false, sizeof(uint64_t));
+    return entries;
+}
+
+bool
+spire_has(const GArray *uids, uint64_t uid)
+{
+    for (guint i = 0; i < uids->len; i++) {
+        if (g_array_index(uids, uint64_t, i) == uid) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void

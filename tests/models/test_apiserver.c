@@ -982,6 +982,184 @@ START_TEST(webhooks_are_asked_in_the_order_of_their_names)
 }
 END_TEST
 
+START_TEST(a_forced_deletion_removes_at_once)
+{
+    ApiObject *pod = bind_to(create(new_pod("a")), "node-1");
+    uint64_t call = watch(watching(OBJECT_POD));
+    bench_forget(&bench);
+    delete_object(pod, 0);
+    assert_pushed(call, "-a");
+    ck_assert_ptr_nonnull(bench_mark(&bench, TRACE_POD_TERMINATING, "default/a"));
+    ck_assert_ptr_nonnull(bench_mark(&bench, TRACE_POD_DELETED, "default/a"));
+}
+END_TEST
+
+START_TEST(termination_is_marked_once_when_it_begins)
+{
+    ApiObject *pod = bind_to(create(new_pod("a")), "node-1");
+    delete_object(pod, 30 * S);
+    ck_assert_ptr_nonnull(bench_mark(&bench, TRACE_POD_TERMINATING, "default/a"));
+    bench_forget(&bench);
+    delete_object(pod, 5 * S);
+    delete_object(pod, 0);
+    ck_assert_ptr_null(bench_mark(&bench, TRACE_POD_TERMINATING, "default/a"));
+}
+END_TEST
+
+START_TEST(a_pod_that_has_ended_needs_no_grace)
+{
+    ApiObject *pod = bind_to(create(new_pod("a")), "node-1");
+    ApiObject *over = bench_copy(&bench, pod);
+    over->status.finished = true;
+    send(MESSAGE_API_STATUS, over);
+    delete_object(pod, 30 * S);
+    assert_listed(listing(OBJECT_POD), "");
+}
+END_TEST
+
+START_TEST(the_end_of_readiness_is_marked)
+{
+    ApiObject *pod = bind_to(create(new_pod("a")), "node-1");
+    send(MESSAGE_API_STATUS, with_status(pod, false));
+    ck_assert_ptr_null(bench_mark(&bench, TRACE_POD_NOT_READY, NULL));
+    send(MESSAGE_API_STATUS, with_status(pod, true));
+    send(MESSAGE_API_STATUS, with_status(pod, false));
+    ck_assert_str_eq(bench_mark(&bench, TRACE_POD_NOT_READY, "default/a")->action.text, "node-1");
+    bench_forget(&bench);
+    send(MESSAGE_API_STATUS, with_status(pod, true));
+    ck_assert_ptr_nonnull(bench_mark(&bench, TRACE_POD_READY, "default/a"));
+}
+END_TEST
+
+START_TEST(a_pod_is_bound_once)
+{
+    const ApiObject *pod = create(new_pod("a"));
+    bind_to(pod, "node-1");
+    ApiObject *again = bench_copy(&bench, pod);
+    g_free(again->node);
+    again->node = g_strdup("node-2");
+    ck_assert_str_eq(error_of(send(MESSAGE_API_BIND, again)),
+                     "Pod \"a\" is already assigned to a node");
+    ck_assert_str_eq(object_of(get(OBJECT_POD, "default", "a"))->node, "node-1");
+}
+END_TEST
+
+START_TEST(an_operator_pauses_a_pod)
+{
+    ApiObject *pod = bind_to(create(new_pod("a")), "node-1");
+    ApiObject *paused = bench_copy(&bench, pod);
+    paused->paused = true;
+    ck_assert(object_of(send(MESSAGE_API_UPDATE, paused))->paused);
+    ck_assert(object_of(send(MESSAGE_API_STATUS, with_status(pod, true)))->paused);
+}
+END_TEST
+
+/* ---- nodes ---- */
+
+static ApiObject *
+new_node(const char *name)
+{
+    ApiObject *node = api_object_new(OBJECT_NODE, "", name);
+    g_ptr_array_add(bench.objects, node);
+    return create(node);
+}
+
+static uint64_t
+renew(const char *name)
+{
+    return ask(api_query(MESSAGE_API_LEASE, OBJECT_NODE, "", name));
+}
+
+START_TEST(a_renewal_shows_in_lists_and_is_no_event)
+{
+    const ApiObject *node = new_node("node-1");
+    uint64_t call = watch(watching(OBJECT_NODE));
+    bench_run_for(&bench, 10 * S);
+    bench_forget(&bench);
+    ck_assert_str_eq(error_of(renew("node-1")), "none");
+    assert_pushed(call, "");
+    const ApiObject *renewed = object_of(get(OBJECT_NODE, "", "node-1"));
+    ck_assert_int_eq(renewed->renewed, 10 * S);
+    ck_assert_int_eq(node->renewed, 0);
+    ck_assert_uint_eq(renewed->version, node->version);
+    ck_assert_str_eq(error_of(renew("node-2")), "not found");
+}
+END_TEST
+
+START_TEST(a_node_is_registered_once)
+{
+    new_node("node-1");
+    ApiObject *again = api_object_new(OBJECT_NODE, "", "node-1");
+    g_ptr_array_add(bench.objects, again);
+    ck_assert_str_eq(error_of(create_call(again)), "Node \"node-1\" already exists");
+}
+END_TEST
+
+/* Neither undoes what the other has written from an older snapshot. */
+START_TEST(an_operator_and_the_controller_write_parts_of_a_node)
+{
+    const ApiObject *node = new_node("node-1");
+    ApiObject *lost = bench_copy(&bench, node);
+    lost->node_condition.unreachable = true;
+    send(MESSAGE_API_STATUS, lost);
+    ApiObject *cordoned = bench_copy(&bench, node);
+    cordoned->node_condition.unschedulable = true;
+    cordoned->node_condition.taint_key = g_strdup("repair");
+    cordoned->node_condition.taint_effect = g_strdup("NoExecute");
+    send(MESSAGE_API_UPDATE, cordoned);
+    ApiObject *back = bench_copy(&bench, node);
+    const NodeCondition *now = &object_of(get(OBJECT_NODE, "", "node-1"))->node_condition;
+    ck_assert(now->unreachable && now->unschedulable);
+    ck_assert_str_eq(now->taint_key, "repair");
+    send(MESSAGE_API_STATUS, back);
+    now = &object_of(get(OBJECT_NODE, "", "node-1"))->node_condition;
+    ck_assert(!now->unreachable && now->unschedulable);
+    ck_assert_str_eq(now->taint_effect, "NoExecute");
+}
+END_TEST
+
+START_TEST(a_watch_marks_the_end_of_what_exists)
+{
+    create(new_pod("a"));
+    ApiQuery *query = watching(OBJECT_POD);
+    query->marks_end = true;
+    uint64_t call = watch(query);
+    const Done *last = bench_last(&bench, ACTION_PUSH, MESSAGE_API_EVENT);
+    const ApiEvent *event = (const ApiEvent *)last->action.message;
+    ck_assert_uint_eq(last->action.call, call);
+    ck_assert_int_eq(event->type, WATCH_SYNCED);
+    ck_assert_ptr_null(event->object);
+    ck_assert_uint_eq(bench_count(&bench, ACTION_PUSH, MESSAGE_API_EVENT), 2);
+}
+END_TEST
+
+START_TEST(network_services_of_one_name_are_listed_of_all_namespaces)
+{
+    network_service("ns-a", "fire");
+    network_service("ns-b", "fire");
+    assert_listed(api_query(MESSAGE_API_LIST, OBJECT_NETWORK_SERVICE, NULL, "fire"), "fire,fire");
+    assert_listed(api_query(MESSAGE_API_LIST, OBJECT_NETWORK_SERVICE, "ns-b", "fire"), "fire");
+}
+END_TEST
+
+static TCase *
+faults_case(void)
+{
+    TCase *faults = tcase_create("faults");
+    tcase_add_test(faults, a_forced_deletion_removes_at_once);
+    tcase_add_test(faults, termination_is_marked_once_when_it_begins);
+    tcase_add_test(faults, a_pod_that_has_ended_needs_no_grace);
+    tcase_add_test(faults, the_end_of_readiness_is_marked);
+    tcase_add_test(faults, a_pod_is_bound_once);
+    tcase_add_test(faults, an_operator_pauses_a_pod);
+    tcase_add_test(faults, a_renewal_shows_in_lists_and_is_no_event);
+    tcase_add_test(faults, a_node_is_registered_once);
+    tcase_add_test(faults, an_operator_and_the_controller_write_parts_of_a_node);
+    tcase_add_test(faults, a_watch_marks_the_end_of_what_exists);
+    tcase_add_test(faults, network_services_of_one_name_are_listed_of_all_namespaces);
+    return faults;
+}
+
 static TCase *
 objects_case(void)
 {
@@ -1071,8 +1249,8 @@ int
 main(void)
 {
     Suite *suite = suite_create("apiserver");
-    TCase *const cases[] = {objects_case(), watches_case(), deletion_case(), lists_case(),
-                            admission_case()};
+    TCase *const cases[] = {objects_case(), watches_case(),   deletion_case(),
+                            lists_case(),   admission_case(), faults_case()};
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         tcase_add_checked_fixture(cases[i], setup, teardown);
         suite_add_tcase(suite, cases[i]);

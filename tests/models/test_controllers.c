@@ -674,6 +674,67 @@ START_TEST(answers_for_a_deleted_set_are_ignored)
 }
 END_TEST
 
+START_TEST(a_deleted_replica_set_is_made_again_by_its_deployment)
+{
+    set_of("Deployment", "registry", "  replicas: 1\n");
+    bench_run_for(&bench, S);
+    ApiObject *made = api_object_copy(wanted(created(0)));
+    g_ptr_array_add(bench.objects, made);
+    made->uid = last_uid;
+    bench_event(&bench, WATCH_ADDED, made);
+    bench_run_for(&bench, S);
+    ck_assert_uint_eq(n_created(), 2); /* itself and its Pod */
+    gone(made);
+    bench_run_for(&bench, S);
+    ck_assert_uint_eq(n_created(), 3);
+    ck_assert_int_eq(wanted(created(2))->kind, OBJECT_REPLICA_SET);
+    ck_assert_str_eq(wanted(created(2))->name, made->name);
+    ApiObject *again = api_object_copy(wanted(created(2)));
+    g_ptr_array_add(bench.objects, again);
+    again->uid = last_uid;
+    bench_event(&bench, WATCH_ADDED, again);
+    bench_run_for(&bench, S);
+    ck_assert_uint_eq(n_created(), 4);
+    ck_assert_str_ne(wanted(created(3))->name, wanted(created(1))->name);
+}
+END_TEST
+
+START_TEST(a_pod_that_is_gone_before_the_answer_comes_is_replaced)
+{
+    api = WAITS;
+    replica_set(1);
+    bench_run_for(&bench, S);
+    ApiObject *made = api_object_copy(wanted(created(0)));
+    g_ptr_array_add(bench.objects, made);
+    made->uid = ++last_uid;
+    bench_event(&bench, WATCH_ADDED, made);
+    gone(made);
+    bench_reply(&bench, created(0)->action.tag,
+                api_message(MESSAGE_API_OBJECT, api_object_ref(made)));
+    bench_run_for(&bench, S);
+    ck_assert_uint_eq(n_created(), 2);
+}
+END_TEST
+
+START_TEST(a_pod_that_went_while_the_watch_was_broken_is_replaced)
+{
+    replica_set(2);
+    bench_run_for(&bench, S);
+    ck_assert_uint_eq(n_created(), 2);
+    bench_event(&bench, WATCH_ADDED, pod(0));
+    bench_event(&bench, WATCH_ADDED, pod(1));
+    bench_step(&bench, (Input){.kind = INPUT_CLOSED, .tag = 5});
+    bench_run_for(&bench, S);
+    const Done *open = bench_last(&bench, ACTION_OPEN, MESSAGE_API_WATCH);
+    ck_assert_int_eq(((const ApiQuery *)open->action.message)->kind, OBJECT_POD);
+    bench_event(&bench, WATCH_ADDED, pod(1));
+    ck_assert_uint_eq(n_created(), 2);
+    bench_give(&bench, (Input){.kind = INPUT_EVENT, .tag = 5}, api_event_new(WATCH_SYNCED, NULL));
+    bench_run_for(&bench, S);
+    ck_assert_uint_eq(n_created(), 3);
+}
+END_TEST
+
 static TCase *
 replica_case(void)
 {
@@ -694,6 +755,9 @@ replica_case(void)
     tcase_add_test(replicas, a_replica_set_ignores_the_pods_of_others);
     tcase_add_test(replicas, a_hundred_replacements_are_all_made);
     tcase_add_test(replicas, every_sync_starts_slowly);
+    tcase_add_test(replicas, a_deleted_replica_set_is_made_again_by_its_deployment);
+    tcase_add_test(replicas, a_pod_that_is_gone_before_the_answer_comes_is_replaced);
+    tcase_add_test(replicas, a_pod_that_went_while_the_watch_was_broken_is_replaced);
     return replicas;
 }
 

@@ -112,7 +112,7 @@ place(guint node, const PodSpec *spec)
 static FilterReason
 filter(guint node, const PodSpec *spec)
 {
-    PodToPlace pod = {"default", spec, NULL};
+    PodToPlace pod = {"default", spec, NULL, 0};
     return placement_filter(&placement, &pod, &placement.states[node]);
 }
 
@@ -120,7 +120,7 @@ filter(guint node, const PodSpec *spec)
 static int
 choose_in(const char *ns, const PodSpec *spec)
 {
-    PodToPlace pod = {ns, spec, NULL};
+    PodToPlace pod = {ns, spec, NULL, 0};
     g_autofree char *message = NULL;
     const Node *node = placement_choose(&placement, &pod, &message);
     ck_assert_msg((node == NULL) == (message != NULL), "a message comes with failure alone");
@@ -136,7 +136,7 @@ choose(const PodSpec *spec)
 static void
 assert_refused(const PodSpec *spec, const char *affinity_node, const char *expected)
 {
-    PodToPlace pod = {"default", spec, affinity_node};
+    PodToPlace pod = {"default", spec, affinity_node, 0};
     g_autofree char *message = NULL;
     ck_assert_ptr_null(placement_choose(&placement, &pod, &message));
     ck_assert_str_eq(message, expected);
@@ -146,7 +146,7 @@ assert_refused(const PodSpec *spec, const char *affinity_node, const char *expec
 static void
 assert_told(const PodSpec *spec, const char *affinity_node, const char *const *parts)
 {
-    PodToPlace pod = {"default", spec, affinity_node};
+    PodToPlace pod = {"default", spec, affinity_node, 0};
     g_autofree char *message = NULL;
     ck_assert_ptr_null(placement_choose(&placement, &pod, &message));
     g_auto(GStrv) clauses = g_strsplit(message, ", ", -1);
@@ -271,7 +271,7 @@ START_TEST(a_daemon_sets_pod_goes_to_its_own_node)
 {
     begin_equal(3);
     const PodSpec *spec = spec_of(NULL);
-    PodToPlace pod = {"default", spec, "node-2"};
+    PodToPlace pod = {"default", spec, "node-2", 0};
     g_autofree char *message = NULL;
     ck_assert_str_eq(placement_choose(&placement, &pod, &message)->name, "node-2");
     ck_assert_int_eq(placement_filter(&placement, &pod, &placement.states[0]),
@@ -953,7 +953,7 @@ START_TEST(a_placed_pods_object_is_kept_until_it_leaves)
 {
     begin_equal(1);
     ApiObject *object = bench_pod(&bench, "p", NULL);
-    PlacedPod placed = {7, object->ns, object->pod, api_object_ref(object)};
+    PlacedPod placed = {7, object->ns, object->pod, api_object_ref(object), 0, false};
     placement_add(&placement, "node-0", &placed);
     ck_assert_int_eq(object->n_refs, 2);
     placement_remove(&placement, "node-0", 7);
@@ -965,7 +965,7 @@ START_TEST(a_pod_on_an_unknown_node_is_not_kept)
 {
     begin_equal(1);
     ApiObject *object = bench_pod(&bench, "p", NULL);
-    PlacedPod placed = {7, object->ns, object->pod, api_object_ref(object)};
+    PlacedPod placed = {7, object->ns, object->pod, api_object_ref(object), 0, false};
     placement_add(&placement, "node-9", &placed);
     ck_assert_int_eq(object->n_refs, 1);
 }
@@ -1041,11 +1041,78 @@ affinity_case(void)
     return affinity;
 }
 
+/* ---- spreading ---- */
+
+#define OWNER 7
+
+static uint64_t
+place_owned(guint node)
+{
+    PlacedPod placed = {.uid = ++last_uid, .ns = "default", .spec = spec_of(NULL), .owner = OWNER};
+    placement_add(&placement, nodes[node].name, &placed);
+    return last_uid;
+}
+
+static int
+choose_owned(void)
+{
+    PodToPlace pod = {.ns = "default", .spec = spec_of(NULL), .owner = OWNER};
+    g_autofree char *message = NULL;
+    return (int)(placement_choose(&placement, &pod, &message) - nodes);
+}
+
+/* Node 0 is empty but for two of the Pod's like, node 1 is fuller. */
+START_TEST(pods_of_one_owner_are_spread_over_nodes)
+{
+    begin_equal(2);
+    place_owned(0);
+    place_owned(0);
+    for (guint i = 0; i < 4; i++) {
+        place(1, spec_of(NULL));
+    }
+    ck_assert_int_eq(choose(spec_of(NULL)), 0);
+    ck_assert_int_eq(choose_owned(), 1);
+}
+END_TEST
+
+START_TEST(who_is_leaving_does_not_count_for_spreading)
+{
+    begin_equal(2);
+    uint64_t first = place_owned(0);
+    uint64_t second = place_owned(0);
+    for (guint i = 0; i < 4; i++) {
+        place(1, spec_of(NULL));
+    }
+    placement_set_leaving(&placement, "node-0", first);
+    placement_set_leaving(&placement, "node-0", second);
+    ck_assert_int_eq(choose_owned(), 0);
+}
+END_TEST
+
+START_TEST(pods_of_one_owner_are_spread_over_zones)
+{
+    make_nodes(3);
+    labels_set(&node_labels[0], "topology.kubernetes.io/zone", "a");
+    labels_set(&node_labels[1], "topology.kubernetes.io/zone", "a");
+    labels_set(&node_labels[2], "topology.kubernetes.io/zone", "b");
+    begin(3);
+    for (guint i = 0; i < 3; i++) {
+        place_owned(1);
+    }
+    place(2, spec_of(NULL));
+    ck_assert_int_eq(choose(spec_of(NULL)), 0);
+    ck_assert_int_eq(choose_owned(), 2);
+}
+END_TEST
+
 static TCase *
 scores_case(void)
 {
     TCase *scores = tcase_create("scores");
     tcase_add_test(scores, the_least_allocated_node_is_chosen);
+    tcase_add_test(scores, pods_of_one_owner_are_spread_over_nodes);
+    tcase_add_test(scores, who_is_leaving_does_not_count_for_spreading);
+    tcase_add_test(scores, pods_of_one_owner_are_spread_over_zones);
     tcase_add_test(scores, allocation_is_a_share_of_the_nodes_own_size);
     tcase_add_test(scores, among_equally_full_nodes_the_balanced_one_is_chosen);
     tcase_add_test(scores, what_the_pod_itself_asks_for_counts);

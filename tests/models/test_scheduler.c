@@ -602,6 +602,206 @@ START_TEST(an_old_snapshot_does_not_queue_a_bound_pod)
 }
 END_TEST
 
+/* ---- nodes that change ---- */
+
+static uint64_t last_version = 1000;
+
+/* A newer snapshot of node "a" or "b", to be changed and told. */
+static ApiObject *
+node_object(const char *name)
+{
+    ApiObject *node = api_object_new(OBJECT_NODE, "", name);
+    g_ptr_array_add(bench.objects, node);
+    node->uid = g_str_equal(name, "a") ? 501 : 502;
+    node->version = ++last_version;
+    return node;
+}
+
+static void
+cordon(const char *name, bool cordoned)
+{
+    ApiObject *node = node_object(name);
+    node->node_condition.unschedulable = cordoned;
+    bench_event(&bench, WATCH_MODIFIED, node);
+}
+
+static void
+lose(const char *name, bool lost)
+{
+    ApiObject *node = node_object(name);
+    node->node_condition.unreachable = lost;
+    bench_event(&bench, WATCH_MODIFIED, node);
+}
+
+static void
+taint(const char *name, const char *key, const char *effect)
+{
+    ApiObject *node = node_object(name);
+    node->node_condition.taint_key = g_strdup(key);
+    node->node_condition.taint_effect = g_strdup(effect);
+    bench_event(&bench, WATCH_MODIFIED, node);
+}
+
+static const char *
+refusal(void)
+{
+    const Done *call = bench_last(&bench, ACTION_CALL, MESSAGE_API_STATUS);
+    return api_message_object(call->action.message)->status.message;
+}
+
+START_TEST(it_watches_nodes)
+{
+    const Done *open = bench_nth(&bench, ACTION_OPEN, MESSAGE_API_WATCH, 1);
+    ck_assert_int_eq(((const ApiQuery *)open->action.message)->kind, OBJECT_NODE);
+}
+END_TEST
+
+START_TEST(a_cordoned_node_takes_no_pods)
+{
+    cordon("a", true);
+    const ApiObject *pod = add(new_pod(NULL));
+    bench_run_for(&bench, S);
+    ck_assert_str_eq(node_of(pod), "b");
+    cordon("b", true);
+    add(new_pod(NULL));
+    bench_run_for(&bench, S);
+    ck_assert_str_eq(refusal(), "0/2 nodes are available: 2 node(s) were unschedulable.");
+}
+END_TEST
+
+START_TEST(an_unreachable_node_takes_no_pods)
+{
+    lose("a", true);
+    lose("b", true);
+    const ApiObject *tolerant = add(new_pod("  tolerations: [{key: node.kubernetes.io/unreachable, "
+                                            "operator: Exists}]\n" BENCH_CONTAINER));
+    bench_run_for(&bench, S);
+    ck_assert_str_eq(node_of(tolerant), "a");
+    add(new_pod(NULL));
+    bench_run_for(&bench, S);
+    ck_assert_str_eq(refusal(), "0/2 nodes are available: 2 node(s) had untolerated taint "
+                                "{node.kubernetes.io/unreachable: }.");
+}
+END_TEST
+
+START_TEST(an_operators_taint_keeps_pods_away)
+{
+    taint("a", "repair", "NoSchedule");
+    taint("b", "repair", "NoExecute");
+    const ApiObject *tolerant = add(new_pod(
+        "  tolerations: [{key: repair, operator: Exists, effect: NoExecute}]\n" BENCH_CONTAINER));
+    bench_run_for(&bench, S);
+    ck_assert_str_eq(node_of(tolerant), "b");
+    add(new_pod(NULL));
+    bench_run_for(&bench, S);
+    ck_assert_str_eq(refusal(),
+                     "0/2 nodes are available: 2 node(s) had untolerated taint {repair: }.");
+}
+END_TEST
+
+START_TEST(a_soft_taint_of_an_operator_is_avoided)
+{
+    taint("a", "repair", "PreferNoSchedule");
+    const ApiObject *pod = add(new_pod(NULL));
+    bench_run_for(&bench, S);
+    ck_assert_str_eq(node_of(pod), "b");
+}
+END_TEST
+
+START_TEST(a_daemon_sets_pod_minds_neither_cordon_nor_lost_lease)
+{
+    ApiObject *node = node_object("b");
+    node->node_condition.unschedulable = node->node_condition.unreachable = true;
+    bench_event(&bench, WATCH_MODIFIED, node);
+    ApiObject *pod = new_pod(NULL);
+    pod->affinity_node = g_strdup("b");
+    add(pod);
+    bench_run_for(&bench, S);
+    ck_assert_str_eq(node_of(pod), "b");
+}
+END_TEST
+
+START_TEST(a_node_that_takes_pods_again_wakes_those_who_wait)
+{
+    cordon("a", true);
+    cordon("b", true);
+    const ApiObject *pod = add(new_pod(NULL));
+    bench_run_for(&bench, 5 * S);
+    ck_assert_str_eq(node_of(pod), "none");
+    cordon("b", false);
+    bench_run_for(&bench, CYCLE);
+    ck_assert_str_eq(node_of(pod), "b");
+}
+END_TEST
+
+START_TEST(news_of_a_node_without_change_wake_nobody)
+{
+    cordon("a", true);
+    cordon("b", true);
+    add(new_pod(NULL));
+    bench_run_for(&bench, 5 * S);
+    guint n = n_refusals();
+    cordon("b", true);
+    bench_run_for(&bench, S);
+    ck_assert_uint_eq(n_refusals(), n);
+}
+END_TEST
+
+#define PORT                                                                                       \
+    "  containers: [{name: c, image: i:1, ports: [{containerPort: 5001, hostPort: 5001}]}]\n"
+
+/* The registry's own case: the replacement waits until the old Pod is gone, not only leaving. */
+START_TEST(a_host_port_is_free_when_the_old_pod_is_gone)
+{
+    cordon("b", true);
+    ApiObject *old = add_bound(new_pod(PORT), "a");
+    ApiObject *leaving = bench_copy(&bench, old);
+    leaving->deleting = true;
+    bench_event(&bench, WATCH_MODIFIED, leaving);
+    const ApiObject *next = add(new_pod(PORT));
+    bench_run_for(&bench, 20 * S);
+    ck_assert_str_eq(node_of(next), "none");
+    leave(leaving);
+    bench_run_for(&bench, CYCLE);
+    ck_assert_str_eq(node_of(next), "a");
+}
+END_TEST
+
+START_TEST(a_pod_that_went_while_the_watch_was_broken_frees_its_node)
+{
+    fill_nodes();
+    const ApiObject *pod = add(requesting("600m"));
+    bench_run_for(&bench, 5 * S);
+    bench_step(&bench, (Input){.kind = INPUT_CLOSED, .tag = 1});
+    bench_run_for(&bench, S);
+    ck_assert_uint_eq(bench_count(&bench, ACTION_OPEN, MESSAGE_API_WATCH), 3);
+    bench_event(&bench, WATCH_ADDED, filling[0]);
+    bench_event(&bench, WATCH_ADDED, (ApiObject *)pod);
+    bench_event(&bench, WATCH_SYNCED, NULL);
+    bench_run_for(&bench, CYCLE);
+    ck_assert_str_eq(node_of(pod), "b");
+    ck_assert_uint_eq(bench_calls(&bench, MESSAGE_API_BIND), 1);
+}
+END_TEST
+
+static TCase *
+nodes_case(void)
+{
+    TCase *changes = tcase_create("nodes");
+    tcase_add_checked_fixture(changes, setup, teardown);
+    tcase_add_test(changes, it_watches_nodes);
+    tcase_add_test(changes, a_cordoned_node_takes_no_pods);
+    tcase_add_test(changes, an_unreachable_node_takes_no_pods);
+    tcase_add_test(changes, an_operators_taint_keeps_pods_away);
+    tcase_add_test(changes, a_soft_taint_of_an_operator_is_avoided);
+    tcase_add_test(changes, a_daemon_sets_pod_minds_neither_cordon_nor_lost_lease);
+    tcase_add_test(changes, a_node_that_takes_pods_again_wakes_those_who_wait);
+    tcase_add_test(changes, news_of_a_node_without_change_wake_nobody);
+    tcase_add_test(changes, a_host_port_is_free_when_the_old_pod_is_gone);
+    tcase_add_test(changes, a_pod_that_went_while_the_watch_was_broken_frees_its_node);
+    return changes;
+}
+
 int
 main(void)
 {
@@ -651,5 +851,6 @@ main(void)
     tcase_add_test(failing, a_pod_deleted_while_it_is_bound_gives_its_place_back);
     tcase_add_test(failing, an_old_snapshot_does_not_queue_a_bound_pod);
     suite_add_tcase(suite, failing);
+    suite_add_tcase(suite, nodes_case());
     return bench_run_suite(suite);
 }

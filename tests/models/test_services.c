@@ -310,6 +310,38 @@ START_TEST(a_deleted_service_withdraws_its_pods)
 }
 END_TEST
 
+START_TEST(a_ready_pod_that_moves_is_published_anew)
+{
+    service("registry", REGISTRY);
+    ApiObject *moved = bench_copy(&bench, ready_pod("app: registry", "10.32.0.2"));
+    bench_forget(&bench);
+    g_free(moved->pod_ip);
+    moved->pod_ip = g_strdup("10.32.0.9");
+    tell(WATCH_MODIFIED, moved);
+    assert_told("-svc:registry.default:5002=tcp:10.32.0.2:5003 "
+                "+svc:registry.default:5002=tcp:10.32.0.9:5003");
+}
+END_TEST
+
+START_TEST(a_watch_that_is_opened_again_changes_only_what_has_changed)
+{
+    ApiObject *registry = service("registry", REGISTRY);
+    ApiObject *stays = ready_pod("app: registry", "10.32.0.2");
+    ready_pod("app: registry", "10.32.0.3");
+    bench_forget(&bench);
+    bench_step(&bench, (Input){.kind = INPUT_CLOSED, .tag = 2});
+    bench_run_for(&bench, NSEC_PER_SEC);
+    const Done *open = bench_nth(&bench, ACTION_OPEN, MESSAGE_API_WATCH, 0);
+    ck_assert_int_eq(((const ApiQuery *)open->action.message)->kind, OBJECT_POD);
+    ck_assert(((const ApiQuery *)open->action.message)->marks_end);
+    tell(WATCH_ADDED, stays);
+    tell(WATCH_ADDED, registry);
+    assert_told("");
+    bench_give(&bench, (Input){.kind = INPUT_EVENT, .tag = 2}, api_event_new(WATCH_SYNCED, NULL));
+    assert_told("-svc:registry.default:5002=tcp:10.32.0.3:5003");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -335,6 +367,8 @@ main(void)
     tcase_add_test(tcase, the_first_service_of_a_namespace_finds_pods_that_are_ready_before_it);
     tcase_add_test(tcase, a_named_target_port_is_looked_up_in_the_pod);
     tcase_add_test(tcase, a_deleted_service_withdraws_its_pods);
+    tcase_add_test(tcase, a_ready_pod_that_moves_is_published_anew);
+    tcase_add_test(tcase, a_watch_that_is_opened_again_changes_only_what_has_changed);
     suite_add_tcase(suite, tcase);
     return bench_run_suite(suite);
 }

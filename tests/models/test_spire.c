@@ -64,7 +64,7 @@ START_TEST(the_svid_ends_the_attempts)
     fire(SVID_TAG);
     reply(SVID_TAG, svid());
     ck_assert(traced(TRACE_IDENTITY_RECEIVED, "c"));
-    ck_assert_int_eq(only(ACTION_TRACE)->value, 2);
+    ck_assert_int_eq(action_at(ACTION_TRACE, 0)->value, 2);
     ck_assert_uint_eq(n_actions(ACTION_TIMER) + n_actions(ACTION_CALL), 0);
 }
 END_TEST
@@ -85,15 +85,14 @@ enter(uint64_t call, uint64_t uid, const char *node)
     answer_of(call, MESSAGE_OK);
 }
 
-/* How many entries of node-a a sync that knows `known` is given. */
+/* How many entries of node-a an agent that knows the first `known` of 11, 13, 15 is given. */
 static guint
 synced(guint known)
 {
-    SpireSync *sync = message_new(MESSAGE_SPIRE_SYNC, sizeof *sync, NULL);
-    char node[] = "node-a";
-    sync->node = node;
-    sync->known = known;
-    request(50, sync);
+    static const uint64_t uids[] = {11, 13, 15};
+    g_autoptr(GArray) have = g_array_new(false, false, sizeof(uint64_t));
+    g_array_append_vals(have, uids, known);
+    request(50, spire_sync("node-a", have));
     const SpireEntries *entries = (const SpireEntries *)answer_of(50, MESSAGE_SPIRE_ENTRIES);
     ck_assert_int_eq(entries->base.weight, (int)entries->uids->len);
     return entries->uids->len;
@@ -175,12 +174,12 @@ START_TEST(an_agent_is_given_what_is_new_for_its_node)
     ck_assert_uint_eq(g_array_index(entries->uids, uint64_t, 0), 13);
     ck_assert_uint_eq(synced(2), 0);
     ck_assert_int_eq(subject.endpoints, 3);
+    enter(4, 13, "node-a"); /* the registrar may say it again */
+    ck_assert_uint_eq(synced(2), 0);
+    ck_assert_int_eq(subject.endpoints, 3);
 }
 END_TEST
 
-/* BUG: server.c on_sync skips as many entries as the agent says it has, which is wrong once the
- * server has restarted and the registrar has entered what is left in a new order: a new Pod's entry
- * is then never handed out. */
 START_TEST(a_restarted_server_hands_out_entries_that_the_agent_does_not_have)
 {
     server(); /* the agent was given three entries by the one before */
@@ -190,7 +189,55 @@ START_TEST(a_restarted_server_hands_out_entries_that_the_agent_does_not_have)
 }
 END_TEST
 
+static const SpireEntries *
+last_sync(void)
+{
+    return (const SpireEntries *)answer_of(50, MESSAGE_SPIRE_ENTRIES);
+}
+
+START_TEST(a_removed_entry_is_told_until_the_agent_has_forgotten_it)
+{
+    server();
+    enter(1, 11, "node-a");
+    enter(2, 13, "node-a");
+    subject.now += SECONDS(5);
+    SpireMessage *removal = spire_message(MESSAGE_SPIRE_ENTRY, 11, "ns/p", "node-a");
+    removal->removed = true;
+    request(3, removal);
+    ck_assert_int_eq(subject.endpoints, 1);
+    ck_assert_uint_eq(synced(2), 0);
+    ck_assert_uint_eq(last_sync()->removed->len, 0); /* the cache has it still */
+    subject.now += SECONDS(5);
+    synced(2);
+    ck_assert_uint_eq(last_sync()->removed->len, 1);
+    ck_assert_uint_eq(g_array_index(last_sync()->removed, uint64_t, 0), 11);
+    ck_assert_uint_eq(synced(0), 1); /* it has forgotten: only 13 is left */
+    ck_assert_uint_eq(last_sync()->removed->len, 0);
+    synced(2); /* and so has the server */
+    ck_assert_uint_eq(last_sync()->removed->len, 0);
+}
+END_TEST
+
+START_TEST(a_restarted_server_takes_nothing_away)
+{
+    server();
+    subject.now += SECONDS(5);
+    ck_assert_uint_eq(synced(3), 0);
+    ck_assert_uint_eq(last_sync()->removed->len, 0);
+}
+END_TEST
+
+START_TEST(the_registrars_stream_is_told_that_the_server_is_there)
+{
+    server();
+    opened(70, message_new(MESSAGE_HEALTH, sizeof(Message), NULL));
+    ck_assert_str_eq(did(), "push 70 ok");
+}
+END_TEST
+
 /* ---- the registrar ---- */
+
+#define SERVER_TAG 5 /* of its stream to the server */
 
 static void
 registrar(void)
@@ -220,11 +267,13 @@ watched(WatchEventType type, uint64_t uid, const char *node)
 START_TEST(the_registrar_watches_pods_that_carry_the_label)
 {
     registrar();
-    ck_assert_str_eq(did(), "api-watch at " API_ADDRESS);
-    const ApiQuery *query = (const ApiQuery *)only(ACTION_OPEN)->message;
+    ck_assert_str_eq(did(),
+                     "api-watch at " API_ADDRESS "; health-check at unix:ns/pod:spire-server");
+    const ApiQuery *query = (const ApiQuery *)action_at(ACTION_OPEN, 0)->message;
     ck_assert_int_eq(query->kind, OBJECT_POD);
     ck_assert_str_eq(query->label, "spiffe.io/spiffe-id");
-    ck_assert_uint_eq(only(ACTION_OPEN)->tag, 1); /* as `watched` has it */
+    ck_assert_uint_eq(action_at(ACTION_OPEN, 0)->tag, 1); /* as `watched` has it */
+    ck_assert_uint_eq(action_at(ACTION_OPEN, 1)->tag, SERVER_TAG);
 }
 END_TEST
 
@@ -254,6 +303,7 @@ START_TEST(a_pod_gets_one_entry_however_often_it_changes)
     watched(WATCH_MODIFIED, 42, "node-b");
     ck_assert_str_eq(did(), "");
     watched(WATCH_DELETED, 42, "node-b");
+    ck_assert_str_eq(did(), "cancel");  /* the object was not there yet */
     watched(WATCH_ADDED, 43, "node-b"); /* a new Pod, a new entry */
     ck_assert_str_eq(did(), "api-create at " API_ADDRESS);
 }
@@ -292,16 +342,45 @@ START_TEST(a_watch_that_ends_is_opened_again)
 }
 END_TEST
 
-/* BUG: registrar.c on_pod tells nobody of a Pod that is deleted, so the entries of server and agent
- * grow for ever (mode crd deletes a Pod's entry with the Pod). */
-START_TEST(a_deleted_pods_entry_is_removed)
+/* Pod 42 with its entry. */
+static void
+entered(void)
 {
     registrar();
     watched(WATCH_ADDED, 42, "node-b");
     reply(only(ACTION_CALL)->tag, message_ok());
     reply(call_of(MESSAGE_SPIRE_ENTRY)->tag, message_ok());
+}
+
+START_TEST(a_deleted_pods_entry_is_removed)
+{
+    entered();
     watched(WATCH_DELETED, 42, "node-b");
     ck_assert_str_eq(only(ACTION_CALL)->address, "unix:ns/pod:spire-server");
+    ck_assert(((const SpireMessage *)only(ACTION_CALL)->message)->removed);
+    ck_assert_str_eq(((const SpireMessage *)only(ACTION_CALL)->message)->node, "node-b");
+    failure(only(ACTION_CALL)->tag, FAILURE_REFUSED); /* tried until the server has heard it */
+    fire(only(ACTION_TIMER)->tag);
+    ck_assert(((const SpireMessage *)call_of(MESSAGE_SPIRE_ENTRY)->message)->removed);
+    reply(only(ACTION_CALL)->tag, message_ok());
+    event(SERVER_TAG, message_ok()); /* and forgotten */
+    ck_assert_str_eq(did(), "");
+}
+END_TEST
+
+START_TEST(a_restarted_server_gets_the_entries_again)
+{
+    entered();
+    watched(WATCH_ADDED, 43, "node-b"); /* not entered yet */
+    broken(SERVER_TAG, FAILURE_PEER_GONE);
+    ck_assert_str_eq(did(), "timer 1s");
+    fire(only(ACTION_TIMER)->tag);
+    ck_assert_str_eq(did(), "health-check at unix:ns/pod:spire-server");
+    event(SERVER_TAG, message_ok());
+    ck_assert_str_eq(did(), "spire-entry at unix:ns/pod:spire-server");
+    ck_assert_uint_eq(((const SpireMessage *)only(ACTION_CALL)->message)->pod_uid, 42);
+    reply(only(ACTION_CALL)->tag, message_ok());
+    ck_assert_str_eq(did(), "");
 }
 END_TEST
 
@@ -314,22 +393,31 @@ agent(void)
     start();
 }
 
+/* Answers the sync under way with this entry, and the removal of that; 0: none. */
 static void
-clear_entries(Message *message)
+give_entries(uint64_t uid, uint64_t removed)
 {
-    g_array_free(((SpireEntries *)message)->uids, true);
-}
-
-/* Answers the sync under way with this entry; 0: none. */
-static void
-give_entry(uint64_t uid)
-{
-    SpireEntries *entries = message_new(MESSAGE_SPIRE_ENTRIES, sizeof *entries, clear_entries);
-    entries->uids = g_array_new(false, false, sizeof(uint64_t));
+    SpireEntries *entries = spire_entries();
     if (uid != 0) {
         g_array_append_val(entries->uids, uid);
     }
+    if (removed != 0) {
+        g_array_append_val(entries->removed, removed);
+    }
     reply(call_of(MESSAGE_SPIRE_SYNC)->tag, entries);
+}
+
+static void
+give_entry(uint64_t uid)
+{
+    give_entries(uid, 0);
+}
+
+/* What the sync under way says that the agent knows. */
+static const GArray *
+known(void)
+{
+    return ((const SpireSync *)call_of(MESSAGE_SPIRE_SYNC)->message)->known;
 }
 
 /* An agent after its first, empty sync. */
@@ -412,16 +500,17 @@ START_TEST(new_entries_are_signed_before_they_count)
 }
 END_TEST
 
-START_TEST(a_sync_says_how_many_entries_are_known)
+START_TEST(a_sync_says_which_entries_are_known)
 {
     agent_ready();
     fire(only(ACTION_TIMER)->tag);
-    ck_assert_uint_eq(((const SpireSync *)only(ACTION_CALL)->message)->known, 0);
+    ck_assert_uint_eq(known()->len, 0);
     ck_assert_str_eq(((const SpireSync *)only(ACTION_CALL)->message)->node, "node-a");
     give_entry(9);
     reply(call_of(MESSAGE_SPIRE_SIGN)->tag, message_ok());
     fire(only(ACTION_TIMER)->tag);
-    ck_assert_uint_eq(((const SpireSync *)only(ACTION_CALL)->message)->known, 1);
+    ck_assert_uint_eq(known()->len, 1);
+    ck_assert_uint_eq(g_array_index(known(), uint64_t, 0), 9);
 }
 END_TEST
 
@@ -432,8 +521,38 @@ START_TEST(entries_whose_signing_fails_are_asked_for_again)
     give_entry(9);
     failure(call_of(MESSAGE_SPIRE_SIGN)->tag, FAILURE_DEADLINE);
     fire(only(ACTION_TIMER)->tag);
-    ck_assert_uint_eq(((const SpireSync *)only(ACTION_CALL)->message)->known, 0);
+    ck_assert_uint_eq(known()->len, 0);
     ck_assert_int_eq(subject.endpoints, 0);
+}
+END_TEST
+
+START_TEST(a_removed_entry_is_not_served_any_more)
+{
+    agent_ready();
+    fire(only(ACTION_TIMER)->tag);
+    give_entry(9);
+    reply(call_of(MESSAGE_SPIRE_SIGN)->tag, message_ok());
+    ck_assert_int_eq(subject.endpoints, 1);
+    fire(only(ACTION_TIMER)->tag);
+    give_entries(0, 9);
+    ck_assert_int_eq(subject.endpoints, 0);
+    fire(only(ACTION_TIMER)->tag);
+    ck_assert_uint_eq(known()->len, 0);
+    fetch(1, 9);
+    reply(call_of(MESSAGE_KUBELET_PODS)->tag, message_ok());
+    assert_error(1, "PermissionDenied");
+}
+END_TEST
+
+START_TEST(a_workload_that_has_gone_is_attested_no_more)
+{
+    agent_ready();
+    fetch(1, 9);
+    uint64_t tag = only(ACTION_CALL)->tag;
+    cancelled(1);
+    ck_assert_uint_eq(only(ACTION_CANCEL)->tag, tag);
+    reply(tag, message_error("not running"));
+    ck_assert_str_eq(did(), "");
 }
 END_TEST
 
@@ -545,7 +664,7 @@ main(void)
         the_agent_syncs_every_five_seconds_give_or_take_a_tenth,
         a_sync_that_fails_is_repeated_at_the_next_period,
         new_entries_are_signed_before_they_count,
-        a_sync_says_how_many_entries_are_known,
+        a_sync_says_which_entries_are_known,
         entries_whose_signing_fails_are_asked_for_again,
         a_workload_is_attested_through_the_kubelet,
         the_attestor_polls_sixty_times_every_half_second,
@@ -553,9 +672,14 @@ main(void)
         two_workloads_are_attested_side_by_side,
         with_static_entries_only_attestation_remains,
         wait_for_it_tries_once_a_second_until_the_server_answers,
-    };
-    const TTest *const disabled[] = {
         a_restarted_server_hands_out_entries_that_the_agent_does_not_have,
-        a_deleted_pods_entry_is_removed};
-    return run_tests("spire", tests, G_N_ELEMENTS(tests), disabled, G_N_ELEMENTS(disabled));
+        a_deleted_pods_entry_is_removed,
+        a_removed_entry_is_told_until_the_agent_has_forgotten_it,
+        a_restarted_server_takes_nothing_away,
+        the_registrars_stream_is_told_that_the_server_is_there,
+        a_restarted_server_gets_the_entries_again,
+        a_removed_entry_is_not_served_any_more,
+        a_workload_that_has_gone_is_attested_no_more,
+    };
+    return run_tests("spire", tests, G_N_ELEMENTS(tests), NULL, 0);
 }
