@@ -14,7 +14,8 @@
  * ends.  The callee gets INPUT_REQUEST with a `call` handle and answers it at most once with
  * ACTION_REPLY, any time later; INPUT_CANCELLED tells it that nobody waits any more (cancelled,
  * deadline passed, caller dead).  A fresh call first makes its own connection (TCP and TLS, each
- * side's CPU time included), limited by `dial_timeout`; other calls reuse the newest connection
+ * side's CPU time included), limited by `dial_timeout` (a refused one is tried again until then,
+ * unless CALL_FAIL_FAST); other calls reuse the newest connection
  * that the caller has to that callee and dial only when there is none.  A plain call makes no TLS.
  *
  * Streams.  ACTION_OPEN opens a stream in the same way; the server gets INPUT_OPENED and pushes
@@ -131,8 +132,10 @@ typedef enum HoldKind { HOLD_CONNECTION, HOLD_ENDPOINT } HoldKind;
 
 typedef enum CallFlags {
     CALL_DEFAULT = 0,
-    CALL_FRESH = 1, /* dial for this call even if a connection stands */
-    CALL_PLAIN = 2, /* no TLS handshake is modelled */
+    CALL_FRESH = 1,     /* dial for this call even if a connection stands */
+    CALL_PLAIN = 2,     /* no TLS handshake is modelled */
+    CALL_FAIL_FAST = 4, /* a refusal is told at once; otherwise, with a dial_timeout, gRPC goes on
+                           dialling until that (grpc.WithBlock) */
 } CallFlags;
 
 typedef struct Action {

@@ -214,7 +214,8 @@ close_chain(Recovery *recovery, guint chain, nsec_t restored, nsec_t now)
                                       : "what was killed is not back in service"));
         return;
     }
-    nsec_t done = MAX(MAX(recovery->at, restored), MAX(track->healed, track->path_up));
+    bool interrupted = track->path_up > 0;
+    nsec_t done = MAX(MAX(recovery->at, track->healed), interrupted ? track->path_up : restored);
     sample_add(&out->recovery, nsec_to_seconds(done - recovery->at));
     add_phases(recovery, track, done, out);
 }
@@ -354,17 +355,33 @@ note_service(Recovery *recovery, const char *pod_key, ServiceMark mark)
     }
 }
 
+static Victim *
+victim_named(const Recovery *recovery, const char *pod_key)
+{
+    for (guint i = 0; i < recovery->victims->len; i++) {
+        Victim *victim = g_ptr_array_index(recovery->victims, i);
+        if (g_str_equal(victim->key, pod_key)) {
+            return victim;
+        }
+    }
+    return NULL;
+}
+
 /* A mark of a Pod: the first victim that waits for it takes it. */
 static void
 on_pod(Recovery *recovery, const char *pod_key, TraceMark mark, nsec_t at)
 {
+    bool end = mark == TRACE_CONTAINER_EXITED || mark == TRACE_POD_DELETED;
+    Victim *same = victim_named(recovery, pod_key);
+    if (same != NULL && end) {
+        same->died = true;
+    }
+    if (end || (same != NULL && !same->in_place)) {
+        return; /* what a dying Pod still says is no replacement's */
+    }
     for (guint i = 0; i < recovery->victims->len; i++) {
         Victim *victim = g_ptr_array_index(recovery->victims, i);
         bool own = g_str_equal(victim->key, pod_key);
-        if (own && (mark == TRACE_CONTAINER_EXITED || mark == TRACE_POD_DELETED)) {
-            victim->died = true;
-            return;
-        }
         if (victim->restored || !is_replacement(victim, pod_key) || (own && !victim->died)) {
             continue;
         }

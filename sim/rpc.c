@@ -275,7 +275,8 @@ resolve(World *world, const char *address)
 static void
 fail_unresolved(Call *call, const char *address)
 {
-    if (address != NULL && world_address_is_silent(call->world, address)) {
+    bool blocks = call->dial_timeout > 0 && (call->flags & CALL_FAIL_FAST) == 0;
+    if (blocks || (address != NULL && world_address_is_silent(call->world, address))) {
         after(call, CALL_LOST, NET_SYN_LIMIT);
         return;
     }

@@ -128,6 +128,7 @@ request(Client *client, guint i, nsec_t now, Actions *actions)
                      nsm_message(MESSAGE_NSM_REQUEST, make_request(client, i, now, actions)));
     call->timeout = client->heal.request_timeout;
     call->dial_timeout = client->heal.dial_timeout;
+    call->flags = CALL_FAIL_FAST;
 }
 
 /* The next URL, or the end. */
@@ -162,6 +163,7 @@ go_on(Client *client, nsec_t now, Actions *actions)
                                 nsm_message(MESSAGE_NSM_MONITOR, ask));
     call->timeout = client->heal.request_timeout;
     call->dial_timeout = client->heal.dial_timeout;
+    call->flags = CALL_FAIL_FAST;
 }
 
 static void
@@ -323,6 +325,7 @@ on_stop(Client *client, Actions *actions)
                                     nsm_message(MESSAGE_NSM_CLOSE, connection));
         call->timeout = CLOSE_TIMEOUT;
         call->dial_timeout = client->heal.dial_timeout;
+        call->flags = CALL_FAIL_FAST;
         client->n_closing++;
     }
 }

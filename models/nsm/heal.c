@@ -139,6 +139,7 @@ send(Heal *heal, const HealContext *context, nsec_t now, Actions *actions)
                                  make_request(heal, context, now)));
     call->timeout = left;
     call->dial_timeout = context->dial_timeout;
+    call->flags = CALL_FAIL_FAST;
 }
 
 static void
