@@ -512,14 +512,15 @@ on_tagged(Endpoint *endpoint, const Input *input, Actions *actions)
     }
 }
 
-/* A pass-through whose next link goes down does not heal (heal/doc.go:19): its watchers are told,
- * and the next Request joins the interfaces anew. */
+/* A pass-through whose next link goes down does not heal (heal/doc.go:19): its watchers are told.
+ * When that link is closed, its interface goes: the next Request joins them anew. */
 static bool
 monitored(Endpoint *endpoint, const Input *input, Actions *actions)
 {
-    const char *down;
-    bool mine = monitor_step(&endpoint->monitor, input, actions, &down);
-    Link *link = down != NULL ? g_hash_table_lookup(endpoint->links, down) : NULL;
+    MonitorNews news;
+    const char *id;
+    bool mine = monitor_step(&endpoint->monitor, input, actions, &news, &id);
+    Link *link = news == MONITOR_DELETED ? g_hash_table_lookup(endpoint->links, id) : NULL;
     if (link != NULL) {
         link->joined = false;
     }

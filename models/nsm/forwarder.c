@@ -60,7 +60,7 @@ struct Link {
     Connection *answer; /* of the last Request that succeeded */
     uint32_t vni;       /* of the tunnel towards the client; 0: none yet */
     bool direct;        /* memif to memif: no ports of our own */
-    bool broken;        /* the path beyond was down: the next Request programs anew */
+    bool broken;        /* the endpoint has ended: the next Request programs anew */
     bool expired;       /* its token expired during a Request; a successful one sets it back */
     uint64_t expiry;    /* timer */
     uint64_t watch;     /* operation: the client's network namespace */
@@ -485,11 +485,10 @@ static char *
 describe_wiring(const Task *task)
 {
     const LinkEnd *client = &task->in->client, *server = &task->back->server;
-    return g_strdup_printf("%d %s/%s@%s %s | %d %s/%s@%s %u %s %s", (int)task->in->mechanism,
+    return g_strdup_printf("%d %s/%s@%s %s | %d %s/%s@%s %u %s", (int)task->in->mechanism,
                            client->pod, client->interface, client->node, client_ip(task),
                            (int)task->back->mechanism, server->pod, server->interface, server->node,
-                           is_tunnel(task->back->mechanism) ? task->back->vni : 0, server->ip,
-                           task->link->url);
+                           is_tunnel(task->back->mechanism) ? task->back->vni : 0, server->ip);
 }
 
 /* nsmonitor: the client's network namespace is watched while the link stands. */
@@ -967,6 +966,21 @@ enrolled(Forwarder *forwarder, const Input *input, Actions *actions)
     return true;
 }
 
+/* An endpoint of this node that has ended has lost its interfaces; a tunnel's other end tells by
+ * its VNI whether it is still the same. */
+static bool
+monitored(Forwarder *forwarder, const Input *input, Actions *actions)
+{
+    MonitorNews news;
+    const char *id;
+    bool mine = monitor_step(&forwarder->monitor, input, actions, &news, &id);
+    Link *link = news == MONITOR_BROKEN ? g_hash_table_lookup(forwarder->links, id) : NULL;
+    if (link != NULL && !g_str_has_prefix(link->url, "tcp:")) {
+        link->broken = true;
+    }
+    return mine;
+}
+
 static void
 step(Machine *machine, const Input *input, Actions *actions)
 {
@@ -978,12 +992,7 @@ step(Machine *machine, const Input *input, Actions *actions)
     if (input->tag != 0 && enrolled(forwarder, input, actions)) {
         return;
     }
-    const char *down;
-    if (monitor_step(&forwarder->monitor, input, actions, &down)) {
-        Link *broken = down != NULL ? g_hash_table_lookup(forwarder->links, down) : NULL;
-        if (broken != NULL) {
-            broken->broken = true;
-        }
+    if (monitored(forwarder, input, actions)) {
         return;
     }
     Task *task = g_hash_table_lookup(forwarder->tasks, &input->tag);

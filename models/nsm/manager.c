@@ -783,8 +783,9 @@ step(Machine *machine, const Input *input, Actions *actions)
         }
         return;
     }
-    const char *down;
-    if (monitor_step(&manager->monitor, input, actions, &down)) {
+    MonitorNews news;
+    const char *id;
+    if (monitor_step(&manager->monitor, input, actions, &news, &id)) {
         return;
     }
     switch ((int)input->kind) {

@@ -147,10 +147,28 @@ monitor_closed(Monitor *monitor, const char *id, Actions *actions)
     }
 }
 
-bool
-monitor_step(Monitor *monitor, const Input *input, Actions *actions, const char **down)
+static MonitorNews
+news_of(const Input *input)
 {
-    *down = NULL;
+    if (input->kind == INPUT_CLOSED) {
+        return MONITOR_BROKEN;
+    }
+    switch (nsm_event_kind(input->message)) {
+    case NSM_EVENT_INITIAL:
+        break;
+    case NSM_EVENT_DOWN:
+        return MONITOR_DOWN;
+    case NSM_EVENT_DELETE:
+        return MONITOR_DELETED;
+    }
+    return MONITOR_NOTHING;
+}
+
+bool
+monitor_step(Monitor *monitor, const Input *input, Actions *actions, MonitorNews *news,
+             const char **id)
+{
+    *news = MONITOR_NOTHING;
     if (input->kind == INPUT_OPENED && input->message->type == MESSAGE_NSM_MONITOR) {
         add_watcher(monitor, input, actions);
         return true;
@@ -158,17 +176,18 @@ monitor_step(Monitor *monitor, const Input *input, Actions *actions, const char 
     if (input->kind == INPUT_CLOSED && input->call != 0) {
         return remove_watcher(monitor, input->call);
     }
-    bool news = input->kind == INPUT_EVENT || input->kind == INPUT_CLOSED;
-    MonitorLink *link = news ? g_hash_table_lookup(monitor->streams, &input->tag) : NULL;
+    bool streams = input->kind == INPUT_EVENT || input->kind == INPUT_CLOSED;
+    MonitorLink *link = streams ? g_hash_table_lookup(monitor->streams, &input->tag) : NULL;
     if (link == NULL) {
-        return news && input->tag > TAG_BASE && input->tag <= monitor->last_tag;
+        return streams && input->tag > TAG_BASE && input->tag <= monitor->last_tag;
     }
-    if (input->kind == INPUT_CLOSED) {
+    *news = news_of(input);
+    *id = link->id;
+    if (*news == MONITOR_BROKEN) {
         forget_stream(monitor, link);
     }
-    if (input->kind == INPUT_CLOSED || nsm_event_kind(input->message) == NSM_EVENT_DOWN) {
+    if (*news == MONITOR_BROKEN || *news == MONITOR_DOWN) {
         tell(monitor, link, NSM_EVENT_DOWN, actions);
-        *down = link->id;
     }
     return true;
 }

@@ -32,6 +32,14 @@ void monitor_established(Monitor *monitor, Connection *state, const char *next, 
  * that is not known. */
 void monitor_closed(Monitor *monitor, const char *id, Actions *actions);
 
-/* True when the input was the monitor's.  `down` is then the id of the connection that has gone
- * down by it (borrowed until the monitor changes), or NULL. */
-bool monitor_step(Monitor *monitor, const Input *input, Actions *actions, const char **down);
+typedef enum MonitorNews {
+    MONITOR_NOTHING,
+    MONITOR_BROKEN,  /* the next hop has ended: our stream to it broke */
+    MONITOR_DOWN,    /* somebody beyond it has */
+    MONITOR_DELETED, /* the next hop has closed the connection */
+} MonitorNews;
+
+/* True when the input was the monitor's.  `news` is then what it says about the connection `id`
+ * (borrowed until the monitor changes). */
+bool monitor_step(Monitor *monitor, const Input *input, Actions *actions, MonitorNews *news,
+                  const char **id);

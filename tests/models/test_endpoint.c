@@ -704,17 +704,33 @@ START_TEST(the_last_endpoint_is_watched_and_watches_nobody)
 }
 END_TEST
 
-START_TEST(a_next_link_that_goes_down_is_told_upstream_and_joined_anew)
+/* "c" as established, watched by the forwarder; returns our stream to the manager. */
+static uint64_t
+watched_chain(void)
 {
     firewall_ready();
     passed_through(1, "c");
-    g_autoptr(Connection) answer = connection_copy(accepted(1));
     uint64_t stream = stream_of(MESSAGE_NSM_MONITOR)->tag;
     watched();
-    event(stream, nsm_event(NSM_EVENT_DOWN, connection_copy(answer)));
+    return stream;
+}
+
+START_TEST(a_next_link_that_goes_down_is_told_upstream)
+{
+    uint64_t stream = watched_chain();
+    event(stream, nsm_event(NSM_EVENT_DOWN, forwarded("c", "fw-1")));
     ck_assert_str_eq(did(), "push 70 nsm-event"); /* and nothing else: it does not heal */
     pushed(70, NSM_EVENT_DOWN);
-    ask(2, refresh_of(answer));
+    broken(stream, FAILURE_PEER_GONE);
+    pushed(70, NSM_EVENT_DOWN);
+}
+END_TEST
+
+START_TEST(a_next_link_that_was_closed_is_joined_anew)
+{
+    event(watched_chain(), nsm_event(NSM_EVENT_DELETE, forwarded("c", "fw-1")));
+    ck_assert_str_eq(did(), "");
+    ask(2, forwarded("c", "fw-1"));
     next_link_agrees();
     ck_assert_str_eq(did(), "work vpp-cross-connect");
 }
@@ -814,8 +830,9 @@ main(void)
         a_token_that_expires_during_a_request_that_fails_closes,
         a_request_that_is_given_up_is_cancelled_and_closed_beyond,
         the_last_endpoint_is_watched_and_watches_nobody,
-        a_next_link_that_goes_down_is_told_upstream_and_joined_anew,
+        a_next_link_that_goes_down_is_told_upstream,
         another_next_endpoint_is_joined_anew,
+        a_next_link_that_was_closed_is_joined_anew,
         a_registrations_watch_that_breaks_leads_to_a_new_one_at_once,
         a_watch_that_breaks_during_a_registration_waits_for_it,
     };

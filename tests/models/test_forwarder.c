@@ -881,6 +881,20 @@ START_TEST(an_endpoint_that_dies_is_told_upstream_and_wired_anew)
 }
 END_TEST
 
+START_TEST(what_is_down_further_on_leaves_the_wires_of_this_node)
+{
+    uint64_t tag = watched_chain();
+    event(tag, nsm_event(NSM_EVENT_DOWN, local_connection("c")));
+    pushed(70, NSM_EVENT_DOWN);
+    Connection *again = local_connection("c");
+    again->nse = g_strdup("nse-1");
+    ask(2, again);
+    reply(call_of(MESSAGE_REGISTRY_FIND_NSE)->tag, found_one(nse_1()));
+    agree("nse-1", WIRE_KERNEL);
+    ck_assert_str_eq(did(), "timer 10m; answer 2 nsm-connection");
+}
+END_TEST
+
 START_TEST(a_dead_endpoint_that_is_named_is_dialled_and_the_request_fails)
 {
     broken(watched_chain(), FAILURE_PEER_GONE);
@@ -1134,6 +1148,7 @@ main(void)
         a_close_that_is_given_up_removes_the_ports_all_the_same,
         an_endpoint_that_dies_is_told_upstream_and_wired_anew,
         a_dead_endpoint_that_is_named_is_dialled_and_the_request_fails,
+        what_is_down_further_on_leaves_the_wires_of_this_node,
         a_named_endpoint_is_found_by_its_exact_name_while_it_has_not_expired,
         other_addresses_are_wired_anew,
         a_fresh_forwarder_builds_everything_that_a_refresh_names,
