@@ -640,7 +640,7 @@ drive_container(Kubelet *kubelet, KubePod *pod, guint i, nsec_t now, Actions *ac
         if (!must_restart(pod, i)) {
             return false;
         }
-        nsec_t left = c->replaced ? 0 : backoff_left(kubelet, c, now);
+        nsec_t left = backoff_left(kubelet, c, now);
         if (left > 0) {
             wait_out(kubelet, pod, i, left, now, actions);
             return false;
