@@ -1,4 +1,5 @@
-/* kube-controller-manager: Deployments, ReplicaSets, DaemonSets, StatefulSets.
+/* kube-controller-manager: Deployments, ReplicaSets, DaemonSets, StatefulSets, and the node
+ * lifecycle controller (models/k8s/nodes.h).
  *
  * Rules (FACTS 3.4): each controller has its own client (20 requests/s, burst 30); ReplicaSets
  * create in slow-start batches of 1, 2, 4, ...; they count only Pods that are not being deleted,

@@ -356,24 +356,37 @@ ask_for(Kubelet *kubelet, KubePod *pod, guint index, nsec_t now, Actions *action
 #define ROOT_CA_VOLUME 0xfe /* and kube-root-ca.crt, once per namespace and node */
 
 static void
-mount_volumes(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
+ask_for_token(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
 {
-    enter(pod, STATE_MOUNTING);
-    pod->mount_started = now;
     const ApiObject *object = pod->object;
     api_call(kubelet, tag_of(pod, TOKEN_VOLUME, TAG_VOLUME),
              &api_query(MESSAGE_API_GET, OBJECT_SERVICE_ACCOUNT, object->ns,
                         object->pod->service_account)
                   ->base,
              now, actions);
+}
+
+static void
+ask_for_root_ca(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
+{
+    api_call(
+        kubelet, tag_of(pod, ROOT_CA_VOLUME, TAG_VOLUME),
+        &api_query(MESSAGE_API_GET, OBJECT_CONFIG_MAP, pod->object->ns, "kube-root-ca.crt")->base,
+        now, actions);
+}
+
+static void
+mount_volumes(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
+{
+    enter(pod, STATE_MOUNTING);
+    pod->mount_started = now;
+    const ApiObject *object = pod->object;
+    ask_for_token(kubelet, pod, now, actions);
     pod->n_volumes_pending = 1;
     g_autofree char *root_ca = g_strdup_printf("%s/kube-root-ca.crt", object->ns);
     if (!g_hash_table_contains(kubelet->caches, root_ca)) {
         g_hash_table_add(kubelet->caches, g_steal_pointer(&root_ca));
-        api_call(
-            kubelet, tag_of(pod, ROOT_CA_VOLUME, TAG_VOLUME),
-            &api_query(MESSAGE_API_GET, OBJECT_CONFIG_MAP, object->ns, "kube-root-ca.crt")->base,
-            now, actions);
+        ask_for_root_ca(kubelet, pod, now, actions);
         pod->n_volumes_pending++;
     }
     for (guint i = 0; i < object->pod->n_volumes; i++) {
@@ -398,10 +411,14 @@ static void
 retry_volume(Kubelet *kubelet, KubePod *pod, guint index, const char *why, nsec_t now,
              Actions *actions)
 {
-    const VolumeSpec *volume = &pod->object->pod->volumes[index];
-    explain(kubelet, pod,
-            g_strdup_printf("MountVolume.SetUp failed for volume \"%s\": %s", volume->name, why),
-            now, actions);
+    const PodSpec *spec = pod->object->pod;
+    bool own = index < spec->n_volumes;
+    if (own || pod->why == NULL) { /* the Pod's own volumes say more than its token */
+        const char *name = own ? spec->volumes[index].name : "kube-api-access";
+        explain(kubelet, pod,
+                g_strdup_printf("MountVolume.SetUp failed for volume \"%s\": %s", name, why), now,
+                actions);
+    }
     pod->mount_retry =
         pod->mount_retry == 0 ? MOUNT_RETRY_FIRST : MIN(2 * pod->mount_retry, MOUNT_RETRY_MAX);
     actions_timer(actions, tag_of(pod, index, TAG_VOLUME_RETRY), pod->mount_retry);
@@ -413,6 +430,11 @@ on_volume(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
     guint index = (input->tag >> 8) & 0xff;
     const PodSpec *spec = pod->object->pod;
     if (pod->state != STATE_MOUNTING) {
+        return;
+    }
+    bool lost = index >= spec->n_volumes && input->kind == INPUT_FAILURE;
+    if (lost) {
+        retry_volume(kubelet, pod, index, input_problem(input), input->now, actions);
         return;
     }
     if (index < spec->n_volumes) {
@@ -430,6 +452,23 @@ on_volume(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
     if (--pod->n_volumes_pending == 0) {
         g_clear_pointer(&pod->why, g_free);
         wait_for_mount(kubelet, pod, input->now, actions);
+    }
+}
+
+/* It may have come with another Pod meanwhile. */
+static void
+ask_again(Kubelet *kubelet, KubePod *pod, guint index, nsec_t now, Actions *actions)
+{
+    if (pod->state != STATE_MOUNTING) {
+        return;
+    }
+    if (index == TOKEN_VOLUME) {
+        ask_for_token(kubelet, pod, now, actions);
+    } else if (index == ROOT_CA_VOLUME) {
+        ask_for_root_ca(kubelet, pod, now, actions);
+    } else if (!ask_for(kubelet, pod, index, now, actions) && --pod->n_volumes_pending == 0) {
+        g_clear_pointer(&pod->why, g_free);
+        wait_for_mount(kubelet, pod, now, actions);
     }
 }
 
@@ -601,7 +640,7 @@ drive_container(Kubelet *kubelet, KubePod *pod, guint i, nsec_t now, Actions *ac
         if (!must_restart(pod, i)) {
             return false;
         }
-        nsec_t left = c->replaced ? 0 : backoff_left(kubelet, c, now);
+        nsec_t left = backoff_left(kubelet, c, now);
         if (left > 0) {
             wait_out(kubelet, pod, i, left, now, actions);
             return false;
@@ -950,7 +989,7 @@ adopt_container(KubePod *pod, guint i, bool running, bool initialized, nsec_t no
 /* A kubelet that begins takes over what runs: the sandbox and its address stay, probes begin anew
  * (workers live in the process), nothing is left of the back-off. */
 static void
-adopt(Kubelet *kubelet, KubePod *pod, uint64_t running, nsec_t now, Actions *actions)
+adopt(Kubelet *kubelet, KubePod *pod, uint64_t running, nsec_t now)
 {
     bool initialized = pod->object->status.initialized || (running >> pod->n_init) != 0;
     for (guint i = 0; i < pod->n_containers; i++) {
@@ -960,12 +999,6 @@ adopt(Kubelet *kubelet, KubePod *pod, uint64_t running, nsec_t now, Actions *act
               : pod->object->pod->host_network ? g_strdup(kubelet->base.info->node_ip)
                                                : next_address(kubelet);
     enter(pod, STATE_RUNNING);
-    if (!pod->object->deleting) {
-        sync_pod(kubelet, pod, now, actions);
-        for (guint i = 0; i < pod->n_containers; i++) {
-            schedule_probes(pod, i, now, actions);
-        }
-    }
 }
 
 /* What runs of a Pod since before this process began, taken from the list. */
@@ -978,23 +1011,36 @@ take_found(Kubelet *kubelet, uint64_t uid)
     return running;
 }
 
-static void
-first_sync(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
+/* Fills in the containers; true when something of the Pod runs already. */
+static bool
+begin_worker(Kubelet *kubelet, KubePod *pod, nsec_t now)
 {
-    if (pod->state != STATE_NEW) {
-        return;
-    }
     for (guint i = 0; i < pod->n_containers; i++) {
         init_container(pod, i, now);
         recall(pod, i);
     }
     uint64_t running = take_found(kubelet, pod->object->uid);
     if (running != 0) {
-        adopt(kubelet, pod, running, now, actions);
+        adopt(kubelet, pod, running, now);
+    }
+    return running != 0;
+}
+
+static void
+first_sync(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
+{
+    if (pod->state != STATE_NEW) {
         return;
     }
-    update_status(kubelet, pod, now, actions);
-    mount_volumes(kubelet, pod, now, actions);
+    if (!begin_worker(kubelet, pod, now)) {
+        update_status(kubelet, pod, now, actions);
+        mount_volumes(kubelet, pod, now, actions);
+        return;
+    }
+    sync_pod(kubelet, pod, now, actions);
+    for (guint i = 0; i < pod->n_containers; i++) {
+        schedule_probes(pod, i, now, actions);
+    }
 }
 
 static void
@@ -1025,9 +1071,12 @@ shorten_termination(Kubelet *kubelet, KubePod *pod, nsec_t grace, Actions *actio
 }
 
 static void
-terminate(Kubelet *kubelet, KubePod *pod, nsec_t wanted_grace, Actions *actions)
+terminate(Kubelet *kubelet, KubePod *pod, nsec_t wanted_grace, nsec_t now, Actions *actions)
 {
     nsec_t grace = MAX(wanted_grace, MIN_GRACE);
+    if (pod->state == STATE_NEW) {
+        begin_worker(kubelet, pod, now);
+    }
     if (pod->state == STATE_TERMINATING) {
         shorten_termination(kubelet, pod, grace, actions);
     }
@@ -1069,16 +1118,11 @@ on_delete(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
 static void
 finish_deletion(Kubelet *kubelet, KubePod *pod, nsec_t now, Actions *actions)
 {
-    uint64_t running = take_found(kubelet, pod->object->uid);
-    for (guint i = 0; i < pod->n_containers; i++) {
-        init_container(pod, i, now);
-    }
-    if (running == 0) {
+    if (begin_worker(kubelet, pod, now)) {
+        terminate(kubelet, pod, pod->object->grace, now, actions);
+    } else {
         delete_pod(kubelet, pod, now, actions);
-        return;
     }
-    adopt(kubelet, pod, running, now, actions);
-    terminate(kubelet, pod, pod->object->grace, actions);
 }
 
 static void
@@ -1120,7 +1164,7 @@ on_news(Kubelet *kubelet, KubePod *pod, ApiObject *object, nsec_t now, Actions *
         status_manager_note(&kubelet->statuses, object, now, actions);
     }
     if (object->deleting) {
-        terminate(kubelet, pod, object->grace, actions);
+        terminate(kubelet, pod, object->grace, now, actions);
     } else if (pod->object->paused != paused) {
         on_paused(kubelet, pod, now, actions);
     }
@@ -1133,7 +1177,7 @@ handle(Kubelet *kubelet, const ApiEvent *event, bool is_new, nsec_t now, Actions
     KubePod *pod = g_hash_table_lookup(kubelet->pods, &object->uid);
     if (event->type == WATCH_DELETED) {
         if (pod != NULL) { /* forced */
-            terminate(kubelet, pod, 0, actions);
+            terminate(kubelet, pod, 0, now, actions);
         }
     } else if (pod != NULL) {
         on_news(kubelet, pod, object, now, actions);
@@ -1303,11 +1347,7 @@ on_tagged(Kubelet *kubelet, KubePod *pod, const Input *input, Actions *actions)
         on_volume(kubelet, pod, input, actions);
         break;
     case TAG_VOLUME_RETRY:
-        if (pod->state == STATE_MOUNTING && !ask_for(kubelet, pod, i, input->now, actions) &&
-            --pod->n_volumes_pending == 0) {
-            g_clear_pointer(&pod->why, g_free);
-            wait_for_mount(kubelet, pod, input->now, actions);
-        }
+        ask_again(kubelet, pod, i, input->now, actions);
         break;
     case TAG_MOUNTED:
         if (pod->state == STATE_MOUNTING) {

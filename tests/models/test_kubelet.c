@@ -1959,6 +1959,62 @@ START_TEST(addresses_go_on_after_those_that_are_given)
 }
 END_TEST
 
+START_TEST(what_is_found_of_a_pod_that_goes_before_its_sync_is_stopped)
+{
+    ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 20 * S);
+    ApiObject *now = stored(pod);
+    begin_again();
+    found(pod->uid, 0);
+    bench_event(&bench, WATCH_ADDED, now);
+    bench_event(&bench, WATCH_DELETED, now);
+    ck_assert_int_eq(op_of(RUNTIME_STOP_CONTAINER, pod, 0, 0)->grace, S);
+    bench_run_for(&bench, 5 * S);
+    ck_assert_int_eq(start_at(pod, 0, 0), NSEC_NEVER);
+}
+END_TEST
+
+START_TEST(what_ends_before_its_pod_is_known_is_restarted)
+{
+    ApiObject *pod = add(TWO);
+    bench_run_for(&bench, 20 * S);
+    ApiObject *now = stored(pod);
+    begin_again();
+    found(pod->uid, 0);
+    found(pod->uid, 1);
+    bench_step(&bench, (Input){.kind = INPUT_EXITED, .pod_uid = pod->uid, .container = 1});
+    bench_event(&bench, WATCH_ADDED, now);
+    bench_run_for(&bench, 20 * S);
+    ck_assert_int_eq(start_at(pod, 0, 0), NSEC_NEVER);
+    ck_assert_int_ne(start_at(pod, 1, 0), NSEC_NEVER);
+}
+END_TEST
+
+START_TEST(another_pod_of_that_name_is_not_patched)
+{
+    status_held = true;
+    ApiObject *pod = add(NULL);
+    bench_run_for(&bench, S);
+    ApiObject *other = bench_copy(&bench, pod);
+    other->uid = 99;
+    bench_reply(&bench, bench_call(&bench, MESSAGE_API_GET, 0)->action.tag,
+                api_message(MESSAGE_API_OBJECT, api_object_ref(other)));
+    ck_assert_uint_eq(bench_calls(&bench, MESSAGE_API_STATUS), 0);
+}
+END_TEST
+
+START_TEST(a_token_that_does_not_come_is_asked_for_again)
+{
+    api_down = true;
+    const ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 5 * S);
+    ck_assert_int_eq(op_at(RUNTIME_RUN_SANDBOX, pod, 0, 0), NSEC_NEVER);
+    api_down = false;
+    bench_run_for(&bench, 200 * S);
+    ck_assert(last_status(pod)->ready);
+}
+END_TEST
+
 static TCase *
 beginning_case(void)
 {
@@ -1972,6 +2028,10 @@ beginning_case(void)
     tcase_add_test(beginning, after_a_reboot_all_begins_again_and_counts_as_a_restart);
     tcase_add_test(beginning, a_pod_deleted_while_no_kubelet_was_here_is_stopped);
     tcase_add_test(beginning, a_pod_deleted_while_its_node_was_down_is_finished_at_once);
+    tcase_add_test(beginning, what_is_found_of_a_pod_that_goes_before_its_sync_is_stopped);
+    tcase_add_test(beginning, what_ends_before_its_pod_is_known_is_restarted);
+    tcase_add_test(beginning, another_pod_of_that_name_is_not_patched);
+    tcase_add_test(beginning, a_token_that_does_not_come_is_asked_for_again);
     tcase_add_test(beginning, addresses_go_on_after_those_that_are_given);
     return beginning;
 }

@@ -222,6 +222,17 @@ START_TEST(after_300_s_more_its_pods_are_deleted)
 }
 END_TEST
 
+START_TEST(news_of_a_pod_do_not_lengthen_its_time)
+{
+    const ApiObject *pod = pod_there(NULL);
+    nsec_t noticed = lose_node();
+    bench_run_until(&bench, noticed + 100 * S);
+    tell(change(pod));
+    bench_run_until(&bench, 3600 * S);
+    ck_assert_int_eq(deleted_at(pod), noticed + 300 * S);
+}
+END_TEST
+
 START_TEST(a_pod_says_for_how_long_it_stays)
 {
     const ApiObject *brief =
@@ -401,6 +412,7 @@ main(void)
     tcase_add_test(lost, a_node_without_a_renewal_for_40_s_is_not_ready);
     tcase_add_test(lost, its_pods_are_not_ready_any_more);
     tcase_add_test(lost, after_300_s_more_its_pods_are_deleted);
+    tcase_add_test(lost, news_of_a_pod_do_not_lengthen_its_time);
     tcase_add_test(lost, a_pod_says_for_how_long_it_stays);
     tcase_add_test(lost, a_daemon_sets_pod_stays);
     tcase_add_test(lost, a_renewed_lease_takes_it_all_back);

@@ -323,6 +323,17 @@ START_TEST(a_ready_pod_that_moves_is_published_anew)
 }
 END_TEST
 
+START_TEST(late_news_of_a_pod_change_nothing)
+{
+    service("registry", REGISTRY);
+    ApiObject *before = tell(WATCH_ADDED, pod_in("default", "app: registry", "10.32.0.2"));
+    now_ready(before, true);
+    bench_forget(&bench);
+    tell(WATCH_MODIFIED, before);
+    assert_told("");
+}
+END_TEST
+
 START_TEST(a_watch_that_is_opened_again_changes_only_what_has_changed)
 {
     ApiObject *registry = service("registry", REGISTRY);
@@ -367,6 +378,7 @@ main(void)
     tcase_add_test(tcase, the_first_service_of_a_namespace_finds_pods_that_are_ready_before_it);
     tcase_add_test(tcase, a_named_target_port_is_looked_up_in_the_pod);
     tcase_add_test(tcase, a_deleted_service_withdraws_its_pods);
+    tcase_add_test(tcase, late_news_of_a_pod_change_nothing);
     tcase_add_test(tcase, a_ready_pod_that_moves_is_published_anew);
     tcase_add_test(tcase, a_watch_that_is_opened_again_changes_only_what_has_changed);
     suite_add_tcase(suite, tcase);
