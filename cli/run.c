@@ -1,5 +1,6 @@
 /* vwire run: simulate, summarise, write results. */
 #include "cli/cli.h"
+#include "cli/report.h"
 #include "cli/results.h"
 #include "sim/fingerprint.h"
 
@@ -144,7 +145,7 @@ print_pods(const Scenario *scenario, const Study *study)
     }
 }
 
-static void
+void
 print_reference(const Scenario *scenario, const char *metric)
 {
     for (guint i = 0; i < scenario->n_references; i++) {
@@ -314,6 +315,7 @@ print_report(const Scenario *scenario, const Study *study, const RunOptions *run
            scenario->name, study->outcomes->len, run->seed, scenario->calibration->name);
     print_pods(scenario, study);
     print_chains(scenario, study);
+    print_recovery(scenario, study);
     print_problems(study);
     print_thresholds(study);
     if (study->fingerprint != 0) {
@@ -325,6 +327,17 @@ print_report(const Scenario *scenario, const Study *study, const RunOptions *run
         n_events += ((const Outcome *)g_ptr_array_index(study->outcomes, k))->n_events;
     }
     printf("\n%" G_GUINT64_FORMAT " events in %.2f s; results in %s\n", n_events, seconds, dir);
+}
+
+/* A fault that did not strike is an error, whatever the thresholds say. */
+static int
+count_missed(const Study *study)
+{
+    int n = 0;
+    for (guint k = 0; k < study->outcomes->len; k++) {
+        n += ((const Outcome *)g_ptr_array_index(study->outcomes, k))->n_faults_missed;
+    }
+    return n;
 }
 
 static int
@@ -355,6 +368,10 @@ run_scenario(const Scenario *scenario, const CommonOptions *common, const RunOpt
     } else {
         print_report(scenario, study, run, dir,
                      (double)(g_get_monotonic_time() - progress.began) / 1e6);
+    }
+    if (count_missed(study) > 0) {
+        complain("%d strike(s) of faults did not strike: see the problems", count_missed(study));
+        return EXIT_RUNTIME;
     }
     return study->passed ? EXIT_PASS : EXIT_FAILED;
 }

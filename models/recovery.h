@@ -4,13 +4,18 @@
  * the end of the run.  A chain is *affected* when its path went down or its client noticed
  * something during that time; the chain that the fault is about always counts.
  *
- *   detection  from the strike until the client's heal begins (a broken monitor stream, a DOWN
- * event, a failed liveness check) outage     how long the path was down, together recovery   from
- * the strike until all is as before: the path is up, the client's heal is done, and what was killed
- * is back in service (an endpoint or forwarder registered, a manager or registry listening, any
- * other Pod Ready).  The testbed deleted a component by hand and sent ICMP echoes through the
- * chain; two of its four components (registry, manager) need not interrupt a path, so that only the
- * return of the component itself can be what it measured there (FACTS 0, 2.6) [H].
+ * Detection: from the strike until the client's heal begins (a broken monitor stream, a DOWN event,
+ * a failed liveness check).
+ *
+ * Outage: how long the path was down, together.
+ *
+ * Recovery: from the strike until the chain is well again: the path is up and the client's heal is
+ * done.  Where the path was never down, also until what was killed is back in service (an endpoint
+ * or forwarder registered, a manager or registry listening, any other Pod Ready): the testbed
+ * deleted a component by hand and sent ICMP echoes through the chain, but two of its four
+ * components (registry, manager) need not interrupt a path, so that only the return of the
+ * component can be what it measured there (FACTS 0, 2.6) [H].  A strike whose victims never come
+ * back counts as not recovered either way.
  *
  * The phases cut the recovery at marks, one after the other: their sum is the recovery. */
 #pragma once

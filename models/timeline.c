@@ -12,6 +12,7 @@ struct Timeline {
     GHashTable *open;     /* service -> RequestTimes whose attempt is under way */
     GHashTable *submitted;
     GPtrArray *errors;
+    nsec_t replaced_from;
     nsec_t registry_wait;
     guint n_waits;
 };
@@ -84,6 +85,8 @@ on_pod_mark(Timeline *timeline, const TraceEvent *event)
     switch ((int)event->mark) {
     case TRACE_POD_CREATED:
         first(&pod->created, event->at);
+        pod->replacement = event->at >= timeline->replaced_from;
+        pod->deleted = false;
         break;
     case TRACE_POD_SCHEDULED:
         first(&pod->scheduled, event->at);
@@ -184,6 +187,49 @@ note_time(GHashTable *times, const TraceEvent *event)
     }
 }
 
+static bool
+is_request_of(const char *id, const char *pod_key)
+{
+    return g_str_has_prefix(id, pod_key) && id[strlen(pod_key)] == '-';
+}
+
+static gboolean
+is_same(gpointer key, gpointer value, gpointer request)
+{
+    (void)key;
+    return value == request;
+}
+
+/* What nobody can ask for any more. */
+static void
+forget_pod(Timeline *timeline, PodTimes *pod)
+{
+    GHashTableIter iter;
+    void *id, *request;
+    g_hash_table_iter_init(&iter, timeline->requests);
+    while (g_hash_table_iter_next(&iter, &id, &request)) {
+        if (is_request_of(id, pod->key)) {
+            g_hash_table_foreach_remove(timeline->open, is_same, request);
+            g_hash_table_iter_remove(&iter);
+        }
+    }
+    g_ptr_array_remove(timeline->order, pod);
+    g_hash_table_remove(timeline->pods, pod->key);
+}
+
+static void
+on_deleted(Timeline *timeline, const char *key)
+{
+    PodTimes *pod = g_hash_table_lookup(timeline->pods, key);
+    if (pod == NULL) {
+        return;
+    }
+    pod->deleted = true;
+    if (pod->replacement) {
+        forget_pod(timeline, pod);
+    }
+}
+
 static void
 on_event(TraceSink *sink, const TraceEvent *event)
 {
@@ -205,6 +251,9 @@ on_event(TraceSink *sink, const TraceEvent *event)
     case TRACE_REGISTER_STARTED:
     case TRACE_REGISTERED:
         on_pod_mark(timeline, event);
+        break;
+    case TRACE_POD_DELETED:
+        on_deleted(timeline, event->subject);
         break;
     case TRACE_CONTAINER_STARTED:
         first(&pod_of_container(timeline, event->subject)->started, event->at);
@@ -235,10 +284,11 @@ on_event(TraceSink *sink, const TraceEvent *event)
 }
 
 Timeline *
-timeline_new(void)
+timeline_new(nsec_t replaced_from)
 {
     Timeline *timeline = g_new0(Timeline, 1);
     timeline->sink.event = on_event;
+    timeline->replaced_from = replaced_from;
     timeline->pods = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, pod_times_free);
     timeline->order = g_ptr_array_new();
     timeline->requests = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, request_times_free);

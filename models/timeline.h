@@ -25,6 +25,8 @@ typedef struct PodTimes {
     guint n_refused; /* identity attempts without an entry */
     char *refusal;   /* the last of them */
     guint n_restarts;
+    bool replacement;
+    bool deleted;
 } PodTimes;
 
 typedef struct RequestTimes {
@@ -40,7 +42,9 @@ typedef struct RequestTimes {
 
 typedef struct Timeline Timeline;
 
-Timeline *timeline_new(void);
+/* Pods that are created at `replaced_from` or later replace others: they are forgotten when they
+ * are deleted (so that a long run does not grow), and nobody measures their start. */
+Timeline *timeline_new(nsec_t replaced_from);
 void timeline_free(Timeline *timeline);
 TraceSink *timeline_sink(Timeline *timeline);
 

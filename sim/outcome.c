@@ -191,15 +191,34 @@ collect_pod(const Scenario *scenario, const Timeline *timeline, GHashTable *inde
     return pod;
 }
 
+/* It took another one's place; how long that took is the recovery's matter. */
+static void
+note_replacement(Outcome *outcome, const PodTimes *times)
+{
+    if (times->ready == NSEC_NEVER) {
+        g_autofree char *why = pod_problem(times);
+        g_ptr_array_add(outcome->problems, g_strdup_printf("Pod %s is not Ready: %s", times->key,
+                                                           why != NULL ? why : "still starting"));
+    }
+}
+
 static void
 collect_pods(Outcome *outcome, const Scenario *scenario, const Timeline *timeline)
 {
     g_autoptr(GHashTable) index = index_manifests(scenario);
     const GPtrArray *pods = timeline_pods(timeline);
     for (guint i = 0; i < pods->len; i++) {
-        PodOutcome *pod = collect_pod(scenario, timeline, index, g_ptr_array_index(pods, i));
+        const PodTimes *times = g_ptr_array_index(pods, i);
+        if (times->replacement) {
+            note_replacement(outcome, times);
+            continue;
+        }
+        PodOutcome *pod = collect_pod(scenario, timeline, index, times);
         g_ptr_array_add(outcome->pods, pod);
         const char *slash = strchr(pod->key, '/');
+        if (times->deleted && isnan(pod->ready)) {
+            continue;
+        }
         if (!isnan(pod->ready)) {
             add_value(outcome, "pod_ready_seconds", "pod", slash + 1, "s", pod->ready);
         } else {

@@ -348,6 +348,16 @@ run_world(const Batch *batch, World *world, const Recovery *recovery)
     fast_forward_free(forward);
 }
 
+static nsec_t
+first_strike(const Scenario *scenario)
+{
+    nsec_t first = NSEC_NEVER;
+    for (guint i = 0; i < scenario->n_faults; i++) {
+        first = MIN(first, scenario->faults[i].start_time);
+    }
+    return first;
+}
+
 static Outcome *
 run_one(Batch *batch, uint32_t replication, GError **error)
 {
@@ -361,7 +371,7 @@ run_one(Batch *batch, uint32_t replication, GError **error)
     }
     World *world = world_new(batch->scenario, seed, replication);
     world_set_chains(world, batch->chains);
-    Timeline *timeline = timeline_new();
+    Timeline *timeline = timeline_new(first_strike(batch->scenario));
     Recovery *recovery = recovery_new(batch->scenario, batch->chains);
     ChainWatch *watch = chain_watch_new(world, batch->scenario, batch->chains);
     world_add_sink(world, timeline_sink(timeline));

@@ -79,7 +79,7 @@ measure(int chains, int nodes, const char *dir, Figures *out)
     out->load = now() - began;
     began = now();
     World *world = world_new(scenario, 1, 0);
-    Timeline *timeline = timeline_new();
+    Timeline *timeline = timeline_new(NSEC_NEVER);
     world_add_sink(world, timeline_sink(timeline));
     world_run(world, scenario->duration);
     out->run = now() - began;

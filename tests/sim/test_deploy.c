@@ -77,7 +77,7 @@ deploy_new(const char *file, uint64_t seed, uint32_t replication)
     deploy->scenario = load(file);
     deploy->chains = chains_find(deploy->scenario);
     deploy->world = world_new(deploy->scenario, seed, replication);
-    deploy->timeline = timeline_new();
+    deploy->timeline = timeline_new(NSEC_NEVER);
     deploy->marks = g_ptr_array_new_with_free_func(mark_free);
     world_add_sink(deploy->world, timeline_sink(deploy->timeline));
     world_add_sink(deploy->world, &deploy->sink);

@@ -1,0 +1,10 @@
+/* The parts of what vwire run prints. */
+#pragma once
+
+#include "sim/replicate.h"
+
+/* "  measured: mean 8 (source)" for a metric that the scenario has a reference of. */
+void print_reference(const Scenario *scenario, const char *metric);
+
+/* recovery_report.c: nothing without faults. */
+void print_recovery(const Scenario *scenario, const Study *study);
