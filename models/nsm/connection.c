@@ -102,16 +102,16 @@ void
 connection_advance(Connection *connection, const char *name, nsec_t now, nsec_t lifetime)
 {
     guint next = connection->path->len == 0 ? 0 : connection->index + 1;
-    bool known = next < connection->path->len &&
-                 g_str_equal(connection_segment(connection, next)->name, name);
-    if (!known) {
-        bool replaces = next < connection->path->len;
-        g_array_set_size(connection->path, MIN(next, connection->path->len));
+    if (next == connection->path->len) {
         PathSegment segment = {.name = g_strdup(name)};
-        segment.id = next == 0  ? g_strdup(connection->id)
-                     : replaces ? g_strdup_printf("%s#%u@%s", connection->id, next, name)
-                                : g_strdup_printf("%s#%u", connection->id, next);
+        segment.id =
+            next == 0 ? g_strdup(connection->id) : g_strdup_printf("%s#%u", connection->id, next);
         g_array_append_val(connection->path, segment);
+    } else if (!g_str_equal(connection_segment(connection, next)->name, name)) {
+        PathSegment *segment = &g_array_index(connection->path, PathSegment, next);
+        segment_clear(segment);
+        segment->name = g_strdup(name);
+        segment->id = g_strdup_printf("%s#%u@%s", connection->id, next, name);
     }
     g_array_index(connection->path, PathSegment, next).expires = now + lifetime;
     connection->index = next;
@@ -124,6 +124,12 @@ connection_again(const Connection *connection, nsec_t now, nsec_t lifetime)
     again->index = 0;
     g_array_index(again->path, PathSegment, 0).expires = now + lifetime;
     return again;
+}
+
+void
+connection_trim(Connection *connection)
+{
+    g_array_set_size(connection->path, connection->index + 1);
 }
 
 const PathSegment *

@@ -57,9 +57,13 @@ void connection_unref(Connection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, connection_unref)
 
 /* updatepath: goes one segment on, as `name`.  Keeps the next segment's id when it is already
- * this name's (a refresh); otherwise cuts the path there and adds a new one.  The segment's token
- * is made anew: it expires after `lifetime`. */
+ * this name's (a refresh); otherwise that segment is made anew.  What is beyond stays: the hops
+ * there know the connection by their ids, whoever comes before them.  The segment's token is made
+ * anew: it expires after `lifetime`. */
 void connection_advance(Connection *connection, const char *name, nsec_t now, nsec_t lifetime);
+
+/* trimpath: the end of the chain cuts what a longer path before has left beyond. */
+void connection_trim(Connection *connection);
 
 /* What a client sends to refresh a connection: its own segment's token is made anew. */
 Connection *connection_again(const Connection *connection, nsec_t now, nsec_t lifetime);

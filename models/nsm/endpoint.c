@@ -168,6 +168,7 @@ finish_chain(Endpoint *endpoint, Link *link, nsec_t now, Actions *actions)
     g_autoptr(Connection) filled = connection_copy(link->in);
     g_free(filled->dst_ip);
     g_free(filled->src_ip);
+    connection_trim(filled);
     filled->dst_ip = dst_ip;
     filled->src_ip = src_ip;
     accept(endpoint, link, filled, now, actions);

@@ -3,8 +3,11 @@
  *
  * The last endpoint gives each connection a pair of addresses from NSM_CIDR_PREFIX.  A pass-through
  * asks its local manager for the next link with the same path continued, with its own NSM_LABELS
- * in place of the client's, joins both interfaces in its VPP and only then answers.  Neither
- * signals readiness: the Pod is Ready before the endpoint is registered. */
+ * in place of the client's, joins both interfaces in its VPP and only then answers.  It does not
+ * heal (FACTS 2.1): what happens beyond is passed on to who watches it.  Neither signals readiness:
+ * the Pod is Ready before the endpoint is registered.
+ *
+ * A connection ends with a Close or with the previous segment's token. */
 #pragma once
 
 #include "models/machine.h"

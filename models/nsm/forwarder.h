@@ -7,6 +7,12 @@
  * client, the cross-connect.  Where both ends are memif on one node it only hands the control
  * socket over: no interface, no cross-connect (direct memif).
  *
+ * A connection ends with a Close, with the previous segment's token (timeout), or when the client's
+ * network namespace is gone (nsmonitor: seen at a poll every 250 ms): the next hop is told, the
+ * ports are removed, then it is answered; `begin` makes all events of a connection wait for each
+ * other.  A Request that finds other ends than before, or an endpoint that had ended, is wired
+ * anew.
+ *
  * It registers itself as an endpoint of the service "forwarder" with the labels of NSM_LABELS
  * ({"p2p": "true"} by default). */
 #pragma once

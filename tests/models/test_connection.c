@@ -71,16 +71,19 @@ START_TEST(a_refresh_renews_only_the_token_of_its_own_segment)
 }
 END_TEST
 
-START_TEST(another_name_cuts_the_path_there)
+START_TEST(another_name_replaces_its_segment_alone)
 {
     g_autoptr(Connection) connection = local_path();
     connection->index = 1;
     connection_advance(connection, "forwarder-2", SECONDS(9), SECONDS(60));
-    ck_assert_uint_eq(connection->path->len, 3);
+    ck_assert_uint_eq(connection->path->len, 4);
     ck_assert_uint_eq(connection->index, 2);
     ck_assert_str_eq(connection_segment(connection, 2)->name, "forwarder-2");
     ck_assert_int_eq(connection_segment(connection, 2)->expires, SECONDS(69));
     ck_assert_str_eq(connection_segment(connection, 1)->id, "c#1");
+    ck_assert_str_eq(connection_next_name(connection), "nse");
+    ck_assert_str_eq(connection_segment(connection, 3)->id, "c#3"); /* the hop beyond knows it */
+    connection_trim(connection);
     ck_assert_ptr_null(connection_next_name(connection));
 }
 END_TEST
@@ -203,7 +206,7 @@ main(void)
         a_local_path_has_four_segments,
         a_refresh_keeps_the_ids_and_the_path_beyond,
         a_refresh_renews_only_the_token_of_its_own_segment,
-        another_name_cuts_the_path_there,
+        another_name_replaces_its_segment_alone,
         ids_are_unique_in_a_path,
         a_connection_expires_with_the_soonest_of_its_tokens,
         a_copy_shares_nothing_with_its_original,

@@ -279,6 +279,20 @@ START_TEST(a_refresh_keeps_the_addresses_and_the_interface)
 }
 END_TEST
 
+START_TEST(the_last_endpoint_cuts_what_a_longer_path_has_left)
+{
+    last_ready(LAST_ENV);
+    Connection *connection = forwarded("c", "nse-1");
+    for (int i = 0; i < 3; i++) { /* it was a pass-through that stood here */
+        connection_advance(connection, "old", subject.now, NSM_TOKEN_LIFETIME);
+    }
+    connection->index = 2;
+    ask(1, connection);
+    ck_assert_uint_eq(accepted(1)->path->len, 4);
+    ck_assert_str_eq(connection_segment(accepted(1), 3)->name, "nse-1");
+}
+END_TEST
+
 START_TEST(an_exhausted_prefix_is_an_error)
 {
     last_ready(LAST_ENV);
@@ -801,6 +815,7 @@ main(void)
         the_last_endpoint_answers_at_once_with_a_pair_of_addresses,
         a_refresh_keeps_the_addresses_and_the_interface,
         an_exhausted_prefix_is_an_error,
+        the_last_endpoint_cuts_what_a_longer_path_has_left,
         a_close_releases_what_the_connection_held,
         a_tunnels_end_becomes_the_endpoints_own_interface,
         interfaces_fit_linux_and_differ_between_connections,
