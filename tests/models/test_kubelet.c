@@ -2265,6 +2265,18 @@ START_TEST(a_pause_ends_the_back_off)
 }
 END_TEST
 
+START_TEST(a_pause_is_no_crash)
+{
+    const ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 10 * S);
+    set_paused(pod, true);
+    bench_run_for(&bench, 10 * S);
+    crash_now(pod, 0);
+    bench_run_for(&bench, 2 * S);
+    ck_assert_int_ne(start_at(pod, 0, 2), NSEC_NEVER);
+}
+END_TEST
+
 START_TEST(a_pause_restarts_what_runs_once_too)
 {
     const ApiObject *pod = add("  restartPolicy: Never\n" BENCH_CONTAINER);
@@ -2301,6 +2313,7 @@ faults_case(void)
 {
     TCase *faults = tcase_create("faults");
     tcase_add_test(faults, a_paused_pod_runs_the_pause_image_until_it_goes_on);
+    tcase_add_test(faults, a_pause_is_no_crash);
     tcase_add_test(faults, a_pause_ends_the_back_off);
     tcase_add_test(faults, a_pause_restarts_what_runs_once_too);
     tcase_add_test(faults, who_is_out_of_memory_says_so_and_is_restarted);
