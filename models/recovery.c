@@ -182,9 +182,11 @@ add_phases(const Recovery *recovery, const Track *track, nsec_t done, RecoveryCa
 static bool
 is_about(const Recovery *recovery, guint chain)
 {
-    const char *name = recovery->fault->chain;
-    return name != NULL ? g_str_equal(name, recovery->tracks[chain].result.chain->name)
-                        : chain == 0;
+    const Fault *fault = recovery->fault;
+    if (fault->chain != NULL) {
+        return g_str_equal(fault->chain, recovery->tracks[chain].result.chain->name);
+    }
+    return chain == 0 && (fault->preset != NULL || recovery->n_chains == 1);
 }
 
 static void

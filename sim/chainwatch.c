@@ -367,6 +367,12 @@ chain_watch_free(ChainWatch *watch)
     g_free(watch);
 }
 
+const char *
+chain_watch_port(const ChainWatch *watch, guint chain)
+{
+    return watch->watched[chain].port;
+}
+
 TraceSink *
 chain_watch_sink(ChainWatch *watch)
 {

@@ -21,5 +21,8 @@ void chain_watch_free(ChainWatch *watch);
 /* To be added to the world's sinks. */
 TraceSink *chain_watch_sink(ChainWatch *watch);
 
+/* The interface of the chain's present client Pod, "ns/pod/interface"; NULL: there was none. */
+const char *chain_watch_port(const ChainWatch *watch, guint chain);
+
 /* Adds what the probes saw until now. */
 void chain_watch_collect(ChainWatch *watch, Outcome *outcome);

@@ -74,6 +74,7 @@ typedef struct Outcome {
 typedef struct OutcomeSources {
     const Timeline *timeline; /* always there */
     const Recovery *recovery;
+    const struct ChainWatch *watch;
 } OutcomeSources;
 
 Outcome *outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
