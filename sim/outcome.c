@@ -1,6 +1,8 @@
 /* From a finished world to values. */
 #include "sim/outcome.h"
 
+#include "sim/chainwatch.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -310,21 +312,24 @@ why_no_path(const Chain *chain, const PodTimes *pod, const RequestTimes *request
 }
 
 static void
-walk_chain(World *world, ChainOutcome *out, const PodTimes *pod, const RequestTimes *request)
+walk_chain(World *world, ChainOutcome *out, const PodTimes *pod, const RequestTimes *request,
+           const ChainWatch *watch)
 {
     DataPlane *plane = world_dataplane(world);
     const char *pod_key = pod != NULL ? pod->key : "";
     g_autofree char *port = g_strdup_printf("%s/%s", pod_key, out->chain->interface);
-    g_autoptr(GArray) hops = plane->class->walk(plane, port);
+    const char *present = watch != NULL ? chain_watch_port(watch, out->chain->index) : NULL;
+    bool replaced = present != NULL && !g_str_equal(present, port);
+    g_autoptr(GArray) hops = plane->class->walk(plane, replaced ? present : port);
     out->path = walk_format(hops);
-    bool requested = request != NULL && request->done != NSEC_NEVER;
+    bool requested = replaced || (request != NULL && request->done != NSEC_NEVER);
     out->problem =
         requested ? chain_check_walk(out->chain, hops) : why_no_path(out->chain, pod, request);
 }
 
 static void
 collect_chain(Outcome *outcome, World *world, const Scenario *scenario, const Chain *chain,
-              const Timeline *timeline)
+              const Timeline *timeline, const ChainWatch *watch)
 {
     ChainOutcome *out = g_new0(ChainOutcome, 1);
     out->chain = chain;
@@ -332,7 +337,7 @@ collect_chain(Outcome *outcome, World *world, const Scenario *scenario, const Ch
     const PodTimes *pod = client_pod(chain, timeline);
     g_autofree char *id = g_strdup_printf("%s%s", pod != NULL ? pod->key : "", chain->connection);
     const RequestTimes *request = timeline_request(timeline, id);
-    walk_chain(world, out, pod, request);
+    walk_chain(world, out, pod, request, watch);
     nsec_t submitted = timeline_submitted(timeline, scenario->manifests[chain->manifest].path);
     nsec_t ready = members_ready(chain, timeline);
     out->ready = ready != NSEC_NEVER;
@@ -471,7 +476,8 @@ outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
         g_ptr_array_add(outcome->problems, g_strdup(g_ptr_array_index(errors, i)));
     }
     for (guint i = 0; i < chains->chains->len; i++) {
-        collect_chain(outcome, world, scenario, g_ptr_array_index(chains->chains, i), timeline);
+        collect_chain(outcome, world, scenario, g_ptr_array_index(chains->chains, i), timeline,
+                      sources->watch);
     }
     collect_pods(outcome, scenario, timeline);
     guint n_waits = 0;

@@ -390,7 +390,7 @@ run_one(Batch *batch, uint32_t replication, GError **error)
     if (replication == 0) {
         batch->study->fingerprint = fingerprint_value(&fingerprint); /* one thread gets here */
     }
-    OutcomeSources sources = {timeline, recovery};
+    OutcomeSources sources = {timeline, recovery, watch};
     Outcome *outcome =
         outcome_collect(world, batch->scenario, batch->chains, &sources, seed, replication);
     chain_watch_collect(watch, outcome);
