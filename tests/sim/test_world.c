@@ -430,6 +430,9 @@ asks_nobody(Script *script, const Input *input, Actions *actions)
         actions_call(actions, "svc:nobody.ns:80", 2, health());
         actions_call(actions, "tcp:10.0.0.9:80", 3, health());
         actions_call(actions, "unix:a:/nobody.sock", 4, health())->dial_timeout = NSEC_PER_SEC * 9;
+        Action *fast = actions_call(actions, "unix:a:/nobody.sock", 5, health());
+        fast->dial_timeout = NSEC_PER_SEC * 9;
+        fast->flags = CALL_FAIL_FAST;
     }
 }
 
@@ -439,7 +442,8 @@ START_TEST(a_call_to_nobody_is_refused)
     run_until(200);
     check_story("1 client failure 1 connection refused\n"
                 "1 client failure 2 connection refused\n"
-                "1 client failure 4 connection refused\n"
+                "1 client failure 5 connection refused\n"
+                "9 client failure 4 dial timeout\n" /* it goes on dialling until then */
                 "127 client failure 3 dial timeout\n"); /* TCP gives up; nothing refuses it */
 }
 END_TEST
