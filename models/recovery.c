@@ -190,7 +190,7 @@ is_about(const Recovery *recovery, guint chain)
 }
 
 static void
-close_chain(Recovery *recovery, guint chain, nsec_t restored, nsec_t now)
+close_chain(Recovery *recovery, guint chain, nsec_t restored, nsec_t now, bool last)
 {
     Track *track = &recovery->tracks[chain];
     bool known = track->result.first_up != NSEC_NEVER;
@@ -207,6 +207,9 @@ close_chain(Recovery *recovery, guint chain, nsec_t restored, nsec_t now)
     }
     if (!track->up || track->healing || restored == NSEC_NEVER) {
         out->n_unrecovered++;
+        if (!last) { /* the next strike came before it was well again */
+            return;
+        }
         complain(recovery,
                  g_strdup_printf(
                      "chain %s has not recovered from fault %s (strike %" G_GINT64_FORMAT "): %s",
@@ -238,7 +241,7 @@ check_victims(Recovery *recovery)
 }
 
 static void
-close_strike(Recovery *recovery, nsec_t now)
+close_strike(Recovery *recovery, nsec_t now, bool last)
 {
     if (recovery->fault == NULL) {
         return;
@@ -246,7 +249,7 @@ close_strike(Recovery *recovery, nsec_t now)
     check_victims(recovery);
     nsec_t restored = victims_restored(recovery);
     for (guint i = 0; i < recovery->n_chains; i++) {
-        close_chain(recovery, i, restored, now);
+        close_chain(recovery, i, restored, now, last);
     }
     g_ptr_array_set_size(recovery->victims, 0);
     recovery->fault = NULL;
@@ -267,7 +270,7 @@ fault_named(const Recovery *recovery, const char *name, guint *index)
 static void
 open_strike(Recovery *recovery, const Fault *fault, guint index, const TraceEvent *event)
 {
-    close_strike(recovery, event->at);
+    close_strike(recovery, event->at, false);
     recovery->fault = fault;
     recovery->fault_index = index;
     recovery->strike = event->value;
@@ -541,7 +544,7 @@ on_event(TraceSink *sink, const TraceEvent *event)
 void
 recovery_finish(Recovery *recovery, nsec_t now)
 {
-    close_strike(recovery, now);
+    close_strike(recovery, now, true);
     for (guint i = 0; i < recovery->n_chains; i++) {
         Track *track = &recovery->tracks[i];
         if (!track->up && track->result.first_up != NSEC_NEVER) {

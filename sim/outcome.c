@@ -414,6 +414,7 @@ collect_case(Outcome *outcome, const RecoveryCase *one)
     add_copy(outcome, "sfc_detection_seconds", one, "s", &one->detection);
     add_copy(outcome, "sfc_outage_seconds", one, "s", &one->outage);
     add_copy(outcome, "sfc_heal_attempts", one, "", &one->attempts);
+    outcome_add(outcome, case_key("sfc_unrecovered_total", one), "", one->n_unrecovered);
     for (int phase = 0; one->recovery.n > 0 && phase < N_RECOVERY_PHASES; phase++) {
         MetricKey *key = case_key("sfc_recovery_phase_seconds", one);
         metric_key_set_label(key, "phase", recovery_phase_name((RecoveryPhase)phase));
