@@ -1,6 +1,7 @@
 /* vwire run: simulate, summarise, write results. */
 #include "cli/cli.h"
 #include "cli/report.h"
+#include "cli/resources.h"
 #include "cli/results.h"
 #include "sim/fingerprint.h"
 
@@ -290,6 +291,7 @@ typedef struct RunOptions {
     gint jobs;
     gint replication;
     gboolean trace;
+    gboolean resources;
     char *dir;
 } RunOptions;
 
@@ -316,6 +318,9 @@ print_report(const Scenario *scenario, const Study *study, const RunOptions *run
     print_pods(scenario, study);
     print_chains(scenario, study);
     print_recovery(scenario, study);
+    if (run->resources || resources_are_asked_for(scenario)) {
+        resources_print(scenario, study);
+    }
     print_problems(study);
     print_thresholds(study);
     if (study->fingerprint != 0) {
@@ -352,6 +357,7 @@ run_scenario(const Scenario *scenario, const CommonOptions *common, const RunOpt
                                 .only = run->replication,
                                 .jobs = (guint)run->jobs,
                                 .events_dir = scenario->output_events || run->trace ? dir : NULL,
+                                .usage_dir = scenario->output_usage ? dir : NULL,
                                 .progress = show_progress,
                                 .data = &progress,
                                 .interrupted = catch_signals()};
@@ -392,15 +398,20 @@ verb_run(const Verb *verb, int argc, char **argv)
          "Replay this replication alone, exactly as in a full run", "K"},
         {"trace", 0, 0, G_OPTION_ARG_NONE, &run.trace,
          "Write events.jsonl even where the scenario does not ask for it", NULL},
+        {"resources", 0, 0, G_OPTION_ARG_NONE, &run.resources,
+         "Print CPU and memory of each component's Pods even where the scenario does not ask for "
+         "it",
+         NULL},
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &run.dir,
          "Directory of the results (default: the scenario's outputs.dir)", "DIR"},
         G_OPTION_ENTRY_NULL};
     int code = EXIT_PASS;
     g_autoptr(Scenario) scenario = NULL;
-    if (options_parse(verb, &common, entries,
-                      "Writes DIR/summary.json, DIR/runs.csv and DIR/rep-<k>/events.jsonl. The "
-                      "same seed gives the\nsame bytes, whatever -j.",
-                      &argc, &argv, &code) &&
+    if (options_parse(
+            verb, &common, entries,
+            "Writes DIR/summary.json, DIR/runs.csv, DIR/rep-<k>/events.jsonl and usage.csv. The "
+            "same seed gives the\nsame bytes, whatever -j.",
+            &argc, &argv, &code) &&
         check_options(&run)) {
         scenario = options_load(&common, argv[1]);
         code = EXIT_BAD_INPUT;

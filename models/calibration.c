@@ -58,10 +58,11 @@ static const char *const dist_params[][4] = {
 #undef X
 };
 
-/* Keys of an entry that holds a distribution: a demand's; without the first, any other's. */
+/* Keys of an entry that holds a distribution: a demand's; without the first two, any other's. */
+#define N_DEMAND_KEYS 2
 static const char *const dist_entry_keys[] = {
-    "perUnit", "value",      "uniform", "exponential", "normal",     "lognormal", "gamma",
-    "weibull", "triangular", "offset",  "source",      "hypothesis", NULL,
+    "background", "perUnit", "value",      "uniform", "exponential", "normal",     "lognormal",
+    "gamma",      "weibull", "triangular", "offset",  "source",      "hypothesis", NULL,
 };
 
 static const char *const identity_modes[] = {
@@ -210,7 +211,7 @@ static bool
 read_dist_entry(const TreeNode *entry, const char *what, Unit unit, Dist *out, bool *hypothesis,
                 GError **error)
 {
-    return check_entry(entry, dist_entry_keys + 1, what, hypothesis, error) &&
+    return check_entry(entry, dist_entry_keys + N_DEMAND_KEYS, what, hypothesis, error) &&
            read_dist(entry, unit, out, error);
 }
 
@@ -281,6 +282,10 @@ read_demand(const TreeNode *entry, const char *what, Demand *out, GError **error
     }
     const TreeNode *per_unit = tree_get(entry, "perUnit");
     if (per_unit != NULL && !read_amount(per_unit, UNIT_D, &demand.per_unit, error)) {
+        return false;
+    }
+    const TreeNode *background = tree_get(entry, "background");
+    if (background != NULL && !read_amount(background, UNIT_D, &demand.background, error)) {
         return false;
     }
     *out = demand;

@@ -19,6 +19,7 @@
  *       nsmgr:
  *         nsm-request: {gamma: {mean: 20ms, cv: 0.3}, perUnit: 2ms, source: "..."}
  *         "*": {value: 200us, source: ...}          # every message not named
+ *         nsm-close: {value: 1ms, background: 9ms, source: ...} # the latter beside the message
  *     memory:
  *       nsmgr: {start: 140Mi, connection: 64Ki, endpoint: 8Ki, source: "..."}
  *     idle:                              # CPU in use with nothing to do, cores
@@ -99,6 +100,9 @@ typedef enum IdentityMode { IDENTITY_CRD_PER_POD, IDENTITY_STATIC_ENTRY } Identi
 typedef struct Demand {
     Dist dist;       /* seconds of one core */
     double per_unit; /* seconds of one core per unit of the message's weight */
+    /* seconds of one core that other threads of the process use because of the message: delays
+     * nothing and takes nothing from the quota, as `idle` */
+    double background;
 } Demand;
 
 typedef struct MemoryModel {

@@ -280,3 +280,24 @@ cluster_free(Cluster *cluster)
     g_free(cluster->nodes);
     g_free(cluster);
 }
+
+static Component
+first_component(const ContainerSpec *containers, guint n)
+{
+    for (guint i = 0; i < n; i++) {
+        Component component = component_of_image(containers[i].image);
+        if (component != COMPONENT_APP) {
+            return component;
+        }
+    }
+    return COMPONENT_APP;
+}
+
+Component
+pod_component(const PodSpec *pod)
+{
+    Component component = first_component(pod->containers, pod->n_containers);
+    return component != COMPONENT_APP
+               ? component
+               : first_component(pod->init_containers, pod->n_init_containers);
+}

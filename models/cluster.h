@@ -35,3 +35,8 @@ const char *cluster_control_plane_node(const Cluster *cluster);
 
 /* The node that has this IP address; NULL: none. */
 const char *cluster_node_of_ip(const Cluster *cluster, const char *ip);
+
+/* What a whole Pod counts as: the component of its first container that is not an application, init
+ * containers last; `app` when there is none.  A manager's Pod is `nsmgr` with its exclude-prefixes
+ * container, a client's is `nsc` with its init container. */
+Component pod_component(const PodSpec *pod);

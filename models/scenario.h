@@ -117,7 +117,9 @@ typedef struct Scenario {
     char *output_dir; /* with ${scenario} already replaced */
     bool output_events;
     bool output_runs;
-    GPtrArray *warnings; /* char *: "file:line:column: ..." */
+    bool output_usage;
+    nsec_t scrape_interval; /* of usage.csv; twice that is how long idle takes to settle */
+    GPtrArray *warnings;    /* char *: "file:line:column: ..." */
 } Scenario;
 
 /* Relative paths in a scenario are looked up in the working directory, then in the directory of

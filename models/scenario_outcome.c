@@ -12,6 +12,7 @@
 #define DEFAULT_MAX 100
 #define MAX_REPLICATIONS 1000000
 #define DEFAULT_DIRECTORY "results/${scenario}"
+#define DEFAULT_SCRAPE_INTERVAL (15 * NSEC_PER_SEC) /* kube-prometheus-stack's on the testbed */
 
 /* ------ replications ------ */
 
@@ -371,12 +372,14 @@ read_format(const TreeNode *node, Scenario *out, GError **error)
         out->output_runs = true;
     } else if (g_str_equal(format, "events.jsonl")) {
         out->output_events = true;
+    } else if (g_str_equal(format, "usage.csv")) {
+        out->output_usage = true;
     } else if (g_str_equal(format, "openmetrics") || g_str_equal(format, "junit.xml")) {
         scenario_warn(out, node, "the format %s is not written by this version", format);
     } else if (!g_str_equal(format, "summary.json")) {
         return tree_error(error, node, VWIRE_ERROR_INVALID,
                           "found the format \"%s\"; expected summary.json, runs.csv, events.jsonl, "
-                          "openmetrics or junit.xml",
+                          "usage.csv, openmetrics or junit.xml",
                           format);
     }
     return true;
@@ -401,22 +404,18 @@ read_formats(const TreeNode *formats, Scenario *out, GError **error)
     return true;
 }
 
-/* Read for its unit; only the format openmetrics would use it. */
 static bool
 read_scrape_interval(const TreeNode *node, Scenario *out, GError **error)
 {
-    nsec_t interval = 0;
-    if (node == NULL) {
-        return true;
-    }
-    if (!tree_read_duration(node, &interval, error)) {
+    nsec_t interval = DEFAULT_SCRAPE_INTERVAL;
+    if (node != NULL && !tree_read_duration(node, &interval, error)) {
         return false;
     }
     if (interval == 0) {
         return tree_error(error, node, VWIRE_ERROR_INVALID,
                           "scrapeInterval: found %s; expected more than 0", node->text);
     }
-    scenario_warn(out, node, "scrapeInterval has no effect in this version");
+    out->scrape_interval = interval;
     return true;
 }
 

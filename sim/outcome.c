@@ -375,7 +375,6 @@ collect_usage(Outcome *outcome, World *world)
         add_value(outcome, "component_cpu_seconds_total", "component", name, "s", one->cpu);
         add_value(outcome, "component_cpu_throttled_seconds_total", "component", name, "s",
                   one->throttled);
-        add_value(outcome, "component_memory_bytes", "component", name, "bytes", one->memory);
         if (one->n_restarts > 0) {
             add_value(outcome, "component_restarts_total", "component", name, "",
                       (double)one->n_restarts);

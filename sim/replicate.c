@@ -5,6 +5,8 @@
 #include "sim/events.h"
 #include "sim/fastforward.h"
 #include "sim/fingerprint.h"
+#include "sim/phases.h"
+#include "sim/usagelog.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -316,16 +318,73 @@ study_wants_more(const Study *study, const Scenario *scenario)
 
 /* ---- running ---- */
 
-static Events *
-open_events(const Batch *batch, uint64_t seed, uint32_t replication, GError **error)
+/* DIR/rep-<k>/NAME, with its directory; NULL with an error. */
+static char *
+replication_path(const char *in, uint32_t replication, const char *name, GError **error)
 {
-    g_autofree char *dir = g_strdup_printf("%s/rep-%u", batch->options->events_dir, replication);
+    g_autofree char *dir = g_strdup_printf("%s/rep-%u", in, replication);
     if (g_mkdir_with_parents(dir, 0777) != 0) {
         error_set_errno(error, errno, "create directory %s", dir);
         return NULL;
     }
-    g_autofree char *path = g_build_filename(dir, "events.jsonl", NULL);
-    return events_open(path, batch->scenario->name, seed, replication, error);
+    return g_build_filename(dir, name, NULL);
+}
+
+/* The files of one replication; NULL where none is wanted. */
+typedef struct Files {
+    Events *events;
+    UsageLog *usage;
+} Files;
+
+static void
+files_discard(Files *files)
+{
+    g_clear_pointer(&files->events, events_discard);
+    g_clear_pointer(&files->usage, usage_log_discard);
+}
+
+static bool
+open_usage(Files *files, const Batch *batch, World *world, uint32_t replication, GError **error)
+{
+    g_autofree char *path =
+        replication_path(batch->options->usage_dir, replication, "usage.csv", error);
+    nsec_t interval = batch->scenario->scrape_interval;
+    files->usage = path != NULL ? usage_log_open(path, world, interval, error) : NULL;
+    return files->usage != NULL;
+}
+
+static bool
+open_events(Files *files, const Batch *batch, uint64_t seed, uint32_t replication, GError **error)
+{
+    g_autofree char *path =
+        replication_path(batch->options->events_dir, replication, "events.jsonl", error);
+    const char *name = batch->scenario->name;
+    files->events = path != NULL ? events_open(path, name, seed, replication, error) : NULL;
+    return files->events != NULL;
+}
+
+static bool
+files_open(Files *files, const Batch *batch, World *world, uint64_t seed, uint32_t replication,
+           GError **error)
+{
+    if ((batch->options->events_dir != NULL &&
+         !open_events(files, batch, seed, replication, error)) ||
+        (batch->options->usage_dir != NULL &&
+         !open_usage(files, batch, world, replication, error))) {
+        files_discard(files);
+        return false;
+    }
+    return true;
+}
+
+static bool
+files_close(Files *files, GError **error)
+{
+    bool closed = files->events == NULL || events_close(g_steal_pointer(&files->events), error);
+    closed =
+        closed && (files->usage == NULL || usage_log_close(g_steal_pointer(&files->usage), error));
+    files_discard(files); /* what is left after a failure */
+    return closed;
 }
 
 static void
@@ -358,49 +417,78 @@ first_strike(const Scenario *scenario)
     return first;
 }
 
+/* What observes one replication. */
+typedef struct Observers {
+    Timeline *timeline;
+    Recovery *recovery;
+    Phases *phases;
+    ChainWatch *watch;
+    Fingerprint fingerprint;
+} Observers;
+
+static void
+observers_init(Observers *observers, const Batch *batch, World *world, Files *files,
+               uint32_t replication)
+{
+    const Scenario *scenario = batch->scenario;
+    observers->timeline = timeline_new(first_strike(scenario));
+    observers->recovery = recovery_new(scenario, batch->chains);
+    observers->phases = phases_new(world, scenario, batch->chains, observers->recovery);
+    observers->watch = chain_watch_new(world, scenario, batch->chains);
+    world_add_sink(world, timeline_sink(observers->timeline));
+    world_add_sink(world, recovery_sink(observers->recovery));
+    world_add_sink(world, phases_sink(observers->phases));
+    if (files->events != NULL) {
+        world_add_sink(world, events_sink(files->events));
+    }
+    fingerprint_init(&observers->fingerprint);
+    if (replication == 0) {
+        world_add_sink(world, fingerprint_sink(&observers->fingerprint));
+    }
+    /* last: it leaves marks of its own */
+    world_add_sink(world, chain_watch_sink(observers->watch));
+}
+
+static void
+observers_clear(Observers *observers)
+{
+    timeline_free(observers->timeline);
+    chain_watch_free(observers->watch);
+    phases_free(observers->phases);
+    recovery_free(observers->recovery);
+}
+
 static Outcome *
 run_one(Batch *batch, uint32_t replication, GError **error)
 {
     uint64_t seed = seed_of(batch);
-    Events *events = NULL;
-    if (batch->options->events_dir != NULL) {
-        events = open_events(batch, seed, replication, error);
-        if (events == NULL) {
-            return NULL;
-        }
-    }
+    Files files = {0};
     World *world = world_new(batch->scenario, seed, replication);
+    if (!files_open(&files, batch, world, seed, replication, error)) {
+        world_free(world);
+        return NULL;
+    }
     world_set_chains(world, batch->chains);
-    Timeline *timeline = timeline_new(first_strike(batch->scenario));
-    Recovery *recovery = recovery_new(batch->scenario, batch->chains);
-    ChainWatch *watch = chain_watch_new(world, batch->scenario, batch->chains);
-    world_add_sink(world, timeline_sink(timeline));
-    world_add_sink(world, recovery_sink(recovery));
-    if (events != NULL) {
-        world_add_sink(world, events_sink(events));
+    Observers observers;
+    observers_init(&observers, batch, world, &files, replication);
+    run_world(batch, world, observers.recovery);
+    recovery_finish(observers.recovery, world_now(world));
+    if (replication == 0) { /* one thread gets here */
+        batch->study->fingerprint = fingerprint_value(&observers.fingerprint);
     }
-    Fingerprint fingerprint;
-    fingerprint_init(&fingerprint);
-    if (replication == 0) {
-        world_add_sink(world, fingerprint_sink(&fingerprint));
-    }
-    world_add_sink(world, chain_watch_sink(watch)); /* last: it leaves marks of its own */
-    run_world(batch, world, recovery);
-    recovery_finish(recovery, world_now(world));
-    if (replication == 0) {
-        batch->study->fingerprint = fingerprint_value(&fingerprint); /* one thread gets here */
-    }
-    OutcomeSources sources = {timeline, recovery, watch};
+    OutcomeSources sources = {observers.timeline, observers.recovery, observers.watch};
     Outcome *outcome =
         outcome_collect(world, batch->scenario, batch->chains, &sources, seed, replication);
-    chain_watch_collect(watch, outcome);
-    timeline_free(timeline);
+    phases_collect(observers.phases, outcome);
+    chain_watch_collect(observers.watch, outcome);
+    if (files.usage != NULL) {
+        usage_log_end(files.usage);
+    }
     world_free(world);
-    chain_watch_free(watch);
-    recovery_free(recovery);
-    if (events != NULL && is_interrupted(batch)) {
-        events_discard(events);
-    } else if (events != NULL && !events_close(events, error)) {
+    observers_clear(&observers);
+    if (is_interrupted(batch)) {
+        files_discard(&files);
+    } else if (!files_close(&files, error)) {
         outcome_free(outcome);
         return NULL;
     }

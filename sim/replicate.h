@@ -21,6 +21,7 @@ typedef struct ReplicateOptions {
     int only;               /* >= 0: this replication alone */
     guint jobs;             /* 0: one for each processor */
     const char *events_dir; /* DIR/rep-<k>/events.jsonl; NULL: none */
+    const char *usage_dir;  /* DIR/rep-<k>/usage.csv; NULL: none */
     /* Called from one thread at a time, after each replication; may be NULL. */
     void (*progress)(void *data, int done, int total);
     void *data;

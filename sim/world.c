@@ -84,6 +84,7 @@ nsec_t
 world_demand(Process *process, MessageType type, int weight)
 {
     const Demand *demand = &process->world->calibration->demands[process->info->component][type];
+    process->background += demand->background;
     bool none = demand->dist.kind == DIST_CONSTANT && demand->dist.params[0] <= 0 &&
                 demand->dist.shift <= 0 && demand->per_unit <= 0;
     if (none) {

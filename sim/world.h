@@ -65,4 +65,15 @@ typedef struct ComponentUsage {
 } ComponentUsage;
 void world_component_usage(World *world, ComponentUsage usage[N_COMPONENTS]);
 
+/* The same by whole Pods, under the component that pod_component gives them: a manager's Pod with
+ * its exclude-prefixes container is `nsmgr`.  Cumulative; Pods that are gone included.  Time that
+ * was skipped (world_skip) is in none of it. */
+typedef struct PodUsage {
+    double cpu;         /* seconds of one core */
+    double pod_seconds; /* how long Pods of it have run, together */
+    double memory;      /* bytes now, of all of them */
+    guint n_pods;       /* that run now: some container of theirs does */
+} PodUsage;
+void world_pod_usage(World *world, PodUsage usage[N_COMPONENTS]);
+
 uint64_t world_n_messages(const World *world);

@@ -46,6 +46,7 @@ struct Process {
     bool oom;               /* the kernel kills it for its memory */
     int64_t stress_memory;
     int64_t memory;
+    double background; /* s of CPU time beside messages (Demand) */
     nsec_t started;
     bool dead;
     int exit_code;
@@ -63,15 +64,25 @@ typedef struct Usage {
     char *process;
     char *pod_key;
     Component component;
+    Component of_pod; /* of the whole Pod; N_COMPONENTS outside Pods */
     double cpu;
     double throttled;
     uint64_t periods;
     nsec_t started;
+    nsec_t ran;       /* time in which it ran, before the current start */
     Process *current; /* NULL when it does not run */
     int64_t memory;
     const PodSpec *pod;
     guint container;
 } Usage;
+
+/* How many Pods of a component run, and have run for how long. */
+typedef struct PodMeter {
+    double retired_cpu; /* s; of Pods that are gone */
+    double pod_seconds; /* until `since` */
+    nsec_t since;
+    guint n_pods;
+} PodMeter;
 
 typedef struct Timer {
     Event event;
@@ -116,6 +127,8 @@ struct World {
     GHashTable *usages;     /* process name -> Usage */
     GPtrArray *usage_order;
     ComponentUsage retired[N_COMPONENTS]; /* of Pods that are gone */
+    PodMeter pod_meters[N_COMPONENTS];
+    GHashTable *running_pods; /* "namespace/pod" -> number of its containers that run */
     uint64_t last_id;
     uint64_t n_messages;
     nsec_t skipped;

@@ -533,13 +533,22 @@ END_TEST
 START_TEST(formats_that_are_not_written_yet_give_a_warning)
 {
     g_autoptr(Scenario) scenario =
-        load_good(REST CLUSTER "  outputs: {formats: [openmetrics, junit.xml], "
-                               "scrapeInterval: 15s}\n");
-    ck_assert_uint_eq(scenario->warnings->len, 3);
+        load_good(REST CLUSTER "  outputs: {formats: [openmetrics, junit.xml]}\n");
+    ck_assert_uint_eq(scenario->warnings->len, 2);
     ck_assert_ptr_nonnull(strstr(scenario->warnings->pdata[0], "s.yaml:13:23: the format openm"));
     ck_assert_ptr_nonnull(strstr(scenario->warnings->pdata[1], "junit.xml"));
-    ck_assert_ptr_nonnull(strstr(scenario->warnings->pdata[2], "scrapeInterval has no effect"));
-    ck_assert(!scenario->output_runs && !scenario->output_events);
+    ck_assert(!scenario->output_runs && !scenario->output_events && !scenario->output_usage);
+    ck_assert_int_eq(scenario->scrape_interval, 15 * NSEC_PER_SEC);
+}
+END_TEST
+
+START_TEST(usage_is_written_every_scrape_interval)
+{
+    g_autoptr(Scenario) scenario =
+        load_good(REST CLUSTER "  outputs: {formats: [usage.csv], scrapeInterval: 500ms}\n");
+    ck_assert_uint_eq(scenario->warnings->len, 0);
+    ck_assert(scenario->output_usage && !scenario->output_runs && !scenario->output_events);
+    ck_assert_int_eq(scenario->scrape_interval, NSEC_PER_SEC / 2);
 }
 END_TEST
 
@@ -865,6 +874,7 @@ main(void)
         bad_thresholds_are_refused_at_their_place,
         outputs_name_directory_and_formats,
         formats_that_are_not_written_yet_give_a_warning,
+        usage_is_written_every_scrape_interval,
         bad_outputs_are_refused,
         paths_are_looked_up_in_roots_last,
         the_working_directory_comes_before_the_scenarios_own,
