@@ -119,6 +119,13 @@ pod_of_port(const char *port)
 
 /* ---- operations ---- */
 
+void
+dataplane_done(Plane *plane, uint64_t token, const char *error)
+{
+    plane->counts.n_answered++;
+    plane->done(plane->data, token, error);
+}
+
 static void
 create_tunnel(Plane *plane, const DataPlaneOp *op)
 {
@@ -247,7 +254,7 @@ on_due(Engine *engine, Event *event)
     uint64_t token = pending->op.token;
     g_hash_table_remove(plane->pending, pending);
     echo_settle(plane);
-    plane->done(plane->data, token, error);
+    dataplane_done(plane, token, error);
 }
 
 static CalibrationParameter
@@ -320,7 +327,7 @@ on_gone(Engine *engine, Event *event)
     Plane *plane = gone->plane;
     uint64_t token = gone->token;
     g_hash_table_remove(plane->gone, gone);
-    plane->done(plane->data, token, NULL);
+    dataplane_done(plane, token, NULL);
 }
 
 static void
@@ -352,8 +359,9 @@ sim_dataplane_cancel(DataPlane *base, uint64_t token)
     if (pod != NULL) {
         g_autofree char *copy = g_strdup(pod);
         unwatch(plane, token, copy);
-    } else {
-        echo_cancel(plane, token);
+        plane->counts.n_cancelled++;
+    } else if (echo_cancel(plane, token)) {
+        plane->counts.n_cancelled++;
     }
 }
 
@@ -365,8 +373,12 @@ perform(DataPlane *base, const DataPlaneOp *op, GError **error)
     if (needs_pod && op->pod_port == NULL) {
         return error_set(error, VWIRE_ERROR_INVALID, "create interface: no Pod given");
     }
+    if (op->kind == DATAPLANE_CHECK && !echo_check(plane, op, error)) {
+        return false;
+    }
+    plane->counts.n_accepted++;
     if (op->kind == DATAPLANE_CHECK) {
-        return echo_check(plane, op, error);
+        return true;
     }
     if (op->kind == DATAPLANE_WATCH) {
         watch_pod(plane, op);
@@ -409,7 +421,7 @@ add_hop(GArray *hops, DataPlaneHopKind kind, const char *owner, const Port *in, 
 }
 
 Port *
-dataplane_tunnel_peer(Plane *plane, const Port *port)
+dataplane_tunnel_peer(const Plane *plane, const Port *port)
 {
     const Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, port->tunnel);
     if (tunnel == NULL) {
@@ -538,4 +550,98 @@ sim_dataplane_impair(DataPlane *base, const char *pod_port, const Impairment *im
     echo_touch(plane, port);
     echo_settle(plane);
     return true;
+}
+
+/* ---- for tests ---- */
+
+DataPlaneCounts
+sim_dataplane_counts(const DataPlane *base)
+{
+    const Plane *plane = (const Plane *)base;
+    DataPlaneCounts counts = plane->counts;
+    counts.n_pending = g_hash_table_size(plane->pending) + g_hash_table_size(plane->watched) +
+                       g_hash_table_size(plane->gone) + g_hash_table_size(plane->checks);
+    return counts;
+}
+
+static bool
+broken(const Port *port, const char *what, GError **error)
+{
+    return error_set(error, VWIRE_ERROR_INVALID, "port %s of %s: %s", port->name, port->owner,
+                     what);
+}
+
+static bool
+check_tunnel(const Plane *plane, const Port *port, GError **error)
+{
+    const Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, port->tunnel);
+    if (tunnel == NULL) {
+        return broken(port, "its tunnel is not known", error);
+    }
+    for (int i = 0; i < 2; i++) {
+        const Port *end = tunnel->ends[i];
+        if (end != NULL && g_strcmp0(end->tunnel, port->tunnel) != 0) {
+            return broken(port, "the other end is of another tunnel", error);
+        }
+    }
+    return port->wire == NULL || broken(port, "a tunnel end with a wire", error);
+}
+
+static bool
+check_port(const Plane *plane, const Port *port, GError **error)
+{
+    const Port *wire = port->wire, *xconnect = port->xconnect;
+    if (wire != NULL && (wire->wire != port || wire == port)) {
+        return broken(port, "its wire has no other end", error);
+    }
+    if (wire != NULL && wire->wire_kind != port->wire_kind) {
+        return broken(port, "its wire has two kinds", error);
+    }
+    if (xconnect != NULL && (xconnect->xconnect != port || xconnect == port)) {
+        return broken(port, "its cross-connect has no other side", error);
+    }
+    if (xconnect != NULL && !g_str_equal(xconnect->owner, port->owner)) {
+        return broken(port, "its cross-connect has two owners", error);
+    }
+    const GPtrArray *owned = g_hash_table_lookup(plane->owners, port->owner);
+    if (owned == NULL || !g_ptr_array_find((GPtrArray *)owned, port, NULL)) {
+        return broken(port, "its owner does not know it", error);
+    }
+    return port->tunnel == NULL || check_tunnel(plane, port, error);
+}
+
+/* A Pod whose end an operation needs, or the forwarder that performs it. */
+static bool
+check_pending(const DataPlaneOp *op, DataPlaneOwnerExists exists, void *data, GError **error)
+{
+    if (op->owner != NULL && !exists(data, op->owner, false)) {
+        return error_set(error, VWIRE_ERROR_INVALID, "an operation of %s, which is gone, waits",
+                         op->owner);
+    }
+    return true;
+}
+
+bool
+sim_dataplane_check(DataPlane *base, DataPlaneOwnerExists exists, void *data, GError **error)
+{
+    const Plane *plane = (const Plane *)base;
+    GHashTableIter iter;
+    void *key, *value;
+    g_hash_table_iter_init(&iter, plane->ports);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Port *port = value;
+        if (!check_port(plane, port, error)) {
+            return false;
+        }
+        if (!exists(data, port->owner, port->in_pod)) {
+            return broken(port, "its owner is gone", error);
+        }
+    }
+    g_hash_table_iter_init(&iter, plane->pending);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        if (!check_pending(&((const Pending *)key)->op, exists, data, error)) {
+            return false;
+        }
+    }
+    return echo_check_paths(plane, error);
 }

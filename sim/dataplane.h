@@ -50,3 +50,22 @@ typedef struct PathState {
 typedef void (*PathChanged)(void *data, const PathState *state);
 PathState sim_dataplane_watch_path(DataPlane *base, const char *pod_port, PathChanged changed,
                                    void *data);
+
+/* ---- for tests ---- */
+
+/* Operations that were accepted, and what became of them. */
+typedef struct DataPlaneCounts {
+    uint64_t n_accepted;
+    uint64_t n_answered;
+    uint64_t n_cancelled;
+    uint64_t n_pending;
+    uint64_t n_changes; /* of ports: whatever changes a walk changes this */
+} DataPlaneCounts;
+DataPlaneCounts sim_dataplane_counts(const DataPlane *base);
+
+/* Whether the graph is consistent: wires and cross-connects lead both ways, a cross-connect has one
+ * owner, owners are there (`exists`: the Pod's network namespace; a forwarder runs), tunnels have
+ * the ends that they say, no operation of an owner that is gone waits, and what is kept of each
+ * path equals what following it anew shows. */
+typedef bool (*DataPlaneOwnerExists)(void *data, const char *owner, bool in_pod);
+bool sim_dataplane_check(DataPlane *base, DataPlaneOwnerExists exists, void *data, GError **error);
