@@ -25,10 +25,12 @@ void sim_dataplane_set_net(DataPlane *base, Net *net);
 /* Everything that belonged to a forwarder's or function's VPP is gone ("namespace/pod"). */
 void sim_dataplane_remove_owner(DataPlane *base, const char *owner);
 
-/* The Pod's network namespace is gone, with all in it; DATAPLANE_WATCH is answered. */
+/* The Pod's network namespace is gone, with all in it; DATAPLANE_WATCH is answered.  Until there is
+ * a new one nothing can be created in it. */
 void sim_dataplane_remove_pod(DataPlane *base, const char *pod);
+void sim_dataplane_add_pod(DataPlane *base, const char *pod);
 
-/* The operation with this token (CHECK or WATCH) is not answered any more. */
+/* The operation with this token is not answered any more, and not performed if it was not yet. */
 void sim_dataplane_cancel(DataPlane *base, uint64_t token);
 
 /* Impairs a Pod's interface until it goes; false when there is none of that name. */

@@ -33,10 +33,11 @@ typedef struct Plane {
     GHashTable *ports;   /* name -> Port */
     GHashTable *owners;  /* owner -> GPtrArray of Port */
     GHashTable *tunnels; /* key -> Port *[2] */
-    GHashTable *pending; /* Pending set */
+    GHashTable *pending; /* token -> Pending */
     GHashTable *watches; /* Pod -> GArray of tokens */
     GHashTable *watched; /* token -> Pod */
-    GHashTable *gone;    /* Gone set: answers to watches */
+    GHashTable *gone;    /* token -> Gone: answers to watches */
+    GHashTable *ended;   /* set of Pods whose network namespace is gone */
     DataPlaneCounts counts;
     /* echo.c */
     GHashTable *paths;  /* pod_port -> Path */

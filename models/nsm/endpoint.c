@@ -7,8 +7,6 @@
 #include "models/nsm/monitor.h"
 #include "models/nsm/vpp.h"
 
-#include <string.h>
-
 /* A Request or Close that waits for the one before it. */
 typedef struct Waiting {
     uint64_t call;
@@ -639,8 +637,7 @@ create(const ProcessInfo *info, const MachineClass *class, bool passthrough)
     endpoint->base.class = class;
     endpoint->base.info = info;
     endpoint->passthrough = passthrough;
-    bool memif = passthrough || strstr(info->container->image, "memif") != NULL ||
-                 strstr(info->container->image, "vpp") != NULL;
+    bool memif = passthrough || vpp_runs_inside(info);
     endpoint->wire = memif ? WIRE_MEMIF : WIRE_KERNEL;
     endpoint->boots_vpp = memif;
     endpoint->name = process_env(info, "NSM_NAME", passthrough ? "firewall-server" : "icmp-server");

@@ -1,6 +1,23 @@
 /* VPP's start. */
 #include "models/nsm/vpp.h"
 
+#include <string.h>
+
+bool
+vpp_runs_inside(const ProcessInfo *info)
+{
+    switch ((int)info->component) {
+    case COMPONENT_FORWARDER:
+    case COMPONENT_FIREWALL:
+        return true;
+    case COMPONENT_NSE: /* cmd-nse-icmp-responder-vpp and the like: memif */
+        return strstr(info->container->image, "memif") != NULL ||
+               strstr(info->container->image, "vpp") != NULL;
+    default:
+        return false;
+    }
+}
+
 void
 vpp_boot_init(VppBoot *boot, const ProcessInfo *info)
 {
