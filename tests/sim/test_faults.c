@@ -13,6 +13,22 @@ enum { N_CASES = 2000, N_BATCH = 20 };
 #define PATIENCE (1790 * NSEC_PER_SEC)
 
 static void
+describe(const Trial *trial, GString *text)
+{
+    const FaultCase *c = trial->c;
+    g_string_append_printf(text, "%s, %u nodes%s; last heal at %g s", c->version, c->n_nodes,
+                           c->per_pod_identity ? ", an identity per Pod" : "",
+                           nsec_to_seconds(trial->last_heal));
+    for (guint i = 0; i < c->n_chains; i++) {
+        const CaseChain *chain = &c->chains[i];
+        g_string_append_printf(text, "; chain-%u: %s%s%s, %u pass-throughs, %s", i + 1,
+                               chain->memif_client ? "memif" : "kernel", chain->init ? " init" : "",
+                               chain->liveness ? "" : " no liveness", chain->n_passes,
+                               chain->memif_server ? "memif" : "kernel");
+    }
+}
+
+static void
 run_case(guint number)
 {
     g_autoptr(FaultCase) c = fault_case_new(number);
@@ -40,10 +56,12 @@ run_case(guint number)
         g_print("case %u: %s after %g s\n", number,
                 trial->problem != NULL ? trial->problem : "well", nsec_to_seconds(up));
     }
+    g_autoptr(GString) shape = g_string_new(NULL);
+    describe(trial, shape);
     ck_assert_msg(trial->problem == NULL,
-                  "case %u: %s\nreplay%s: build/release/vwire run %s -s %" G_GUINT64_FORMAT
+                  "case %u: %s\n(%s)\nreplay%s: build/release/vwire run %s -s %" G_GUINT64_FORMAT
                   " -n 1 --rep 0 -o /tmp/case-%u",
-                  number, trial->problem,
+                  number, trial->problem, shape->str,
                   c->repeats ? " (there, repeated faults go on after 120 s)" : "", c->path, c->seed,
                   number);
 }
