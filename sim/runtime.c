@@ -115,7 +115,8 @@ list_containers(RuntimeTask *task)
         if (process->node == task->node && process->info->pod != NULL) {
             Input found = {.kind = INPUT_FOUND,
                            .pod_uid = process->info->pod_uid,
-                           .container = process->info->container_index};
+                           .container = process->info->container_index,
+                           .paused = process->info->paused};
             world_step(task->kubelet, &found);
         }
     }
