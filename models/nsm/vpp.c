@@ -6,7 +6,10 @@
 bool
 vpp_runs_inside(const ProcessInfo *info)
 {
-    switch ((int)info->component) {
+    if (info->paused || info->container == NULL) {
+        return false;
+    }
+    switch ((int)component_of_image(info->container->image)) {
     case COMPONENT_FORWARDER:
     case COMPONENT_FIREWALL:
         return true;
