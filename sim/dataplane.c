@@ -119,6 +119,13 @@ pod_of_port(const char *port)
 
 /* ---- operations ---- */
 
+void
+dataplane_done(Plane *plane, uint64_t token, const char *error)
+{
+    plane->counts.n_answered++;
+    plane->done(plane->data, token, error);
+}
+
 static void
 create_tunnel(Plane *plane, const DataPlaneOp *op)
 {
@@ -183,11 +190,20 @@ set_ip(Port *port, const char *ip)
     port->ip = g_strdup(ip);
 }
 
+static bool
+has_ended(const Plane *plane, const char *pod)
+{
+    return pod != NULL && g_hash_table_contains(plane->ended, pod);
+}
+
 static const char *
 perform_now(Plane *plane, const DataPlaneOp *op)
 {
     switch (op->kind) {
     case DATAPLANE_CREATE_INTERFACE: {
+        if (has_ended(plane, op->pod)) {
+            return "create interface: the Pod's network namespace is gone";
+        }
         Port *end = obtain_port(plane, op->pod_port, op->pod, true);
         join_wire(plane, obtain_port(plane, op->port, op->owner, false), end, op->wire);
         set_ip(end, op->ip);
@@ -195,6 +211,9 @@ perform_now(Plane *plane, const DataPlaneOp *op)
     }
     case DATAPLANE_CREATE_DIRECT: {
         g_autofree char *peer_pod = pod_of_port(op->peer);
+        if (has_ended(plane, op->pod) || has_ended(plane, peer_pod)) {
+            return "create direct memif: a Pod's network namespace is gone";
+        }
         Port *end = obtain_port(plane, op->pod_port, op->pod, true);
         Port *peer = obtain_port(plane, op->peer, peer_pod, true);
         join_wire(plane, end, peer, op->wire);
@@ -225,6 +244,7 @@ static void
 pending_free(void *data)
 {
     Pending *pending = data;
+    engine_cancel(pending->plane->engine, &pending->event);
     g_free((char *)pending->op.owner);
     g_free((char *)pending->op.node);
     g_free((char *)pending->op.port);
@@ -245,9 +265,9 @@ on_due(Engine *engine, Event *event)
     Plane *plane = pending->plane;
     const char *error = perform_now(plane, &pending->op);
     uint64_t token = pending->op.token;
-    g_hash_table_remove(plane->pending, pending);
+    g_hash_table_remove(plane->pending, &token);
     echo_settle(plane);
-    plane->done(plane->data, token, error);
+    dataplane_done(plane, token, error);
 }
 
 static CalibrationParameter
@@ -319,8 +339,19 @@ on_gone(Engine *engine, Event *event)
     Gone *gone = (Gone *)((char *)event - offsetof(Gone, event));
     Plane *plane = gone->plane;
     uint64_t token = gone->token;
-    g_hash_table_remove(plane->gone, gone);
-    plane->done(plane->data, token, NULL);
+    g_hash_table_remove(plane->gone, &token);
+    dataplane_done(plane, token, NULL);
+}
+
+static void
+tell_watcher(Plane *plane, uint64_t token)
+{
+    Gone *gone = g_new0(Gone, 1);
+    gone->plane = plane;
+    gone->token = token;
+    event_init(&gone->event, on_gone, 0);
+    g_hash_table_insert(plane->gone, &gone->token, gone);
+    engine_schedule(plane->engine, &gone->event, engine_now(plane->engine));
 }
 
 static void
@@ -332,13 +363,9 @@ tell_watchers(Plane *plane, const char *pod)
     }
     GArray *tokens = value;
     for (guint i = 0; i < tokens->len; i++) {
-        Gone *gone = g_new0(Gone, 1);
-        gone->plane = plane;
-        gone->token = g_array_index(tokens, uint64_t, i);
-        event_init(&gone->event, on_gone, 0);
-        g_hash_table_add(plane->gone, gone);
-        g_hash_table_remove(plane->watched, &gone->token);
-        engine_schedule(plane->engine, &gone->event, engine_now(plane->engine));
+        uint64_t token = g_array_index(tokens, uint64_t, i);
+        g_hash_table_remove(plane->watched, &token);
+        tell_watcher(plane, token);
     }
     g_array_unref(tokens);
     g_free(key);
@@ -352,8 +379,10 @@ sim_dataplane_cancel(DataPlane *base, uint64_t token)
     if (pod != NULL) {
         g_autofree char *copy = g_strdup(pod);
         unwatch(plane, token, copy);
-    } else {
-        echo_cancel(plane, token);
+        plane->counts.n_cancelled++;
+    } else if (g_hash_table_remove(plane->pending, &token) ||
+               g_hash_table_remove(plane->gone, &token) || echo_cancel(plane, token)) {
+        plane->counts.n_cancelled++;
     }
 }
 
@@ -365,11 +394,19 @@ perform(DataPlane *base, const DataPlaneOp *op, GError **error)
     if (needs_pod && op->pod_port == NULL) {
         return error_set(error, VWIRE_ERROR_INVALID, "create interface: no Pod given");
     }
+    if (op->kind == DATAPLANE_CHECK && !echo_check(plane, op, error)) {
+        return false;
+    }
+    plane->counts.n_accepted++;
     if (op->kind == DATAPLANE_CHECK) {
-        return echo_check(plane, op, error);
+        return true;
     }
     if (op->kind == DATAPLANE_WATCH) {
-        watch_pod(plane, op);
+        if (has_ended(plane, op->pod)) {
+            tell_watcher(plane, op->token);
+        } else {
+            watch_pod(plane, op);
+        }
         return true;
     }
     Pending *pending = g_new0(Pending, 1);
@@ -384,7 +421,7 @@ perform(DataPlane *base, const DataPlaneOp *op, GError **error)
     pending->op.peer_node = g_strdup(op->peer_node);
     pending->op.ip = g_strdup(op->ip);
     pending->op.peer_ip = g_strdup(op->peer_ip);
-    g_hash_table_add(plane->pending, pending);
+    g_hash_table_insert(plane->pending, &pending->op.token, pending);
     event_init(&pending->event, on_due, 0);
     RandomStream random; /* one for each port: other operations do not disturb it */
     g_autofree char *purpose = g_strdup_printf("data-plane operation %d", (int)op->kind);
@@ -409,7 +446,7 @@ add_hop(GArray *hops, DataPlaneHopKind kind, const char *owner, const Port *in, 
 }
 
 Port *
-dataplane_tunnel_peer(Plane *plane, const Port *port)
+dataplane_tunnel_peer(const Plane *plane, const Port *port)
 {
     const Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, port->tunnel);
     if (tunnel == NULL) {
@@ -450,13 +487,8 @@ static void
 plane_free(DataPlane *base)
 {
     Plane *plane = (Plane *)base;
-    GHashTableIter iter;
-    void *key;
-    g_hash_table_iter_init(&iter, plane->pending);
-    while (g_hash_table_iter_next(&iter, &key, NULL)) {
-        engine_cancel(plane->engine, &((Pending *)key)->event);
-    }
     echo_free(plane);
+    g_hash_table_unref(plane->ended);
     g_hash_table_unref(plane->gone);
     g_hash_table_unref(plane->watched);
     g_hash_table_unref(plane->watches);
@@ -485,11 +517,12 @@ sim_dataplane_new(Engine *engine, const Calibration *calibration, uint64_t seed,
     plane->owners =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     plane->tunnels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    plane->pending = g_hash_table_new_full(NULL, NULL, pending_free, NULL);
+    plane->pending = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, pending_free);
+    plane->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     plane->watches =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
     plane->watched = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
-    plane->gone = g_hash_table_new_full(NULL, NULL, gone_free, NULL);
+    plane->gone = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, gone_free);
     echo_init(plane);
     return &plane->base;
 }
@@ -522,8 +555,16 @@ sim_dataplane_remove_owner(DataPlane *base, const char *owner)
 void
 sim_dataplane_remove_pod(DataPlane *base, const char *pod)
 {
+    Plane *plane = (Plane *)base;
     sim_dataplane_remove_owner(base, pod);
-    tell_watchers((Plane *)base, pod);
+    g_hash_table_add(plane->ended, g_strdup(pod));
+    tell_watchers(plane, pod);
+}
+
+void
+sim_dataplane_add_pod(DataPlane *base, const char *pod)
+{
+    g_hash_table_remove(((Plane *)base)->ended, pod);
 }
 
 bool
@@ -538,4 +579,98 @@ sim_dataplane_impair(DataPlane *base, const char *pod_port, const Impairment *im
     echo_touch(plane, port);
     echo_settle(plane);
     return true;
+}
+
+/* ---- for tests ---- */
+
+DataPlaneCounts
+sim_dataplane_counts(const DataPlane *base)
+{
+    const Plane *plane = (const Plane *)base;
+    DataPlaneCounts counts = plane->counts;
+    counts.n_pending = g_hash_table_size(plane->pending) + g_hash_table_size(plane->watched) +
+                       g_hash_table_size(plane->gone) + g_hash_table_size(plane->checks);
+    return counts;
+}
+
+static bool
+broken(const Port *port, const char *what, GError **error)
+{
+    return error_set(error, VWIRE_ERROR_INVALID, "port %s of %s: %s", port->name, port->owner,
+                     what);
+}
+
+static bool
+check_tunnel(const Plane *plane, const Port *port, GError **error)
+{
+    const Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, port->tunnel);
+    if (tunnel == NULL) {
+        return broken(port, "its tunnel is not known", error);
+    }
+    for (int i = 0; i < 2; i++) {
+        const Port *end = tunnel->ends[i];
+        if (end != NULL && g_strcmp0(end->tunnel, port->tunnel) != 0) {
+            return broken(port, "the other end is of another tunnel", error);
+        }
+    }
+    return port->wire == NULL || broken(port, "a tunnel end with a wire", error);
+}
+
+static bool
+check_port(const Plane *plane, const Port *port, GError **error)
+{
+    const Port *wire = port->wire, *xconnect = port->xconnect;
+    if (wire != NULL && (wire->wire != port || wire == port)) {
+        return broken(port, "its wire has no other end", error);
+    }
+    if (wire != NULL && wire->wire_kind != port->wire_kind) {
+        return broken(port, "its wire has two kinds", error);
+    }
+    if (xconnect != NULL && (xconnect->xconnect != port || xconnect == port)) {
+        return broken(port, "its cross-connect has no other side", error);
+    }
+    if (xconnect != NULL && !g_str_equal(xconnect->owner, port->owner)) {
+        return broken(port, "its cross-connect has two owners", error);
+    }
+    const GPtrArray *owned = g_hash_table_lookup(plane->owners, port->owner);
+    if (owned == NULL || !g_ptr_array_find((GPtrArray *)owned, port, NULL)) {
+        return broken(port, "its owner does not know it", error);
+    }
+    return port->tunnel == NULL || check_tunnel(plane, port, error);
+}
+
+/* A Pod whose end an operation needs, or the forwarder that performs it. */
+static bool
+check_pending(const DataPlaneOp *op, DataPlaneOwnerExists exists, void *data, GError **error)
+{
+    if (op->owner != NULL && !exists(data, op->owner, false)) {
+        return error_set(error, VWIRE_ERROR_INVALID, "an operation of %s, which is gone, waits",
+                         op->owner);
+    }
+    return true;
+}
+
+bool
+sim_dataplane_check(DataPlane *base, DataPlaneOwnerExists exists, void *data, GError **error)
+{
+    const Plane *plane = (const Plane *)base;
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, plane->ports);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Port *port = value;
+        if (!check_port(plane, port, error)) {
+            return false;
+        }
+        if (!exists(data, port->owner, port->in_pod)) {
+            return broken(port, "its owner is gone", error);
+        }
+    }
+    g_hash_table_iter_init(&iter, plane->pending);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (!check_pending(&((const Pending *)value)->op, exists, data, error)) {
+            return false;
+        }
+    }
+    return echo_check_paths(plane, error);
 }

@@ -25,10 +25,12 @@ void sim_dataplane_set_net(DataPlane *base, Net *net);
 /* Everything that belonged to a forwarder's or function's VPP is gone ("namespace/pod"). */
 void sim_dataplane_remove_owner(DataPlane *base, const char *owner);
 
-/* The Pod's network namespace is gone, with all in it; DATAPLANE_WATCH is answered. */
+/* The Pod's network namespace is gone, with all in it; DATAPLANE_WATCH is answered.  Until there is
+ * a new one nothing can be created in it. */
 void sim_dataplane_remove_pod(DataPlane *base, const char *pod);
+void sim_dataplane_add_pod(DataPlane *base, const char *pod);
 
-/* The operation with this token (CHECK or WATCH) is not answered any more. */
+/* The operation with this token is not answered any more, and not performed if it was not yet. */
 void sim_dataplane_cancel(DataPlane *base, uint64_t token);
 
 /* Impairs a Pod's interface until it goes; false when there is none of that name. */
@@ -50,3 +52,22 @@ typedef struct PathState {
 typedef void (*PathChanged)(void *data, const PathState *state);
 PathState sim_dataplane_watch_path(DataPlane *base, const char *pod_port, PathChanged changed,
                                    void *data);
+
+/* ---- for tests ---- */
+
+/* Operations that were accepted, and what became of them. */
+typedef struct DataPlaneCounts {
+    uint64_t n_accepted;
+    uint64_t n_answered;
+    uint64_t n_cancelled;
+    uint64_t n_pending;
+    uint64_t n_changes; /* of ports: whatever changes a walk changes this */
+} DataPlaneCounts;
+DataPlaneCounts sim_dataplane_counts(const DataPlane *base);
+
+/* Whether the graph is consistent: wires and cross-connects lead both ways, a cross-connect has one
+ * owner, owners are there (`exists`: the Pod's network namespace; a forwarder runs), tunnels have
+ * the ends that they say, no operation of an owner that is gone waits, and what is kept of each
+ * path equals what following it anew shows. */
+typedef bool (*DataPlaneOwnerExists)(void *data, const char *owner, bool in_pod);
+bool sim_dataplane_check(DataPlane *base, DataPlaneOwnerExists exists, void *data, GError **error);

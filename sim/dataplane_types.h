@@ -33,10 +33,12 @@ typedef struct Plane {
     GHashTable *ports;   /* name -> Port */
     GHashTable *owners;  /* owner -> GPtrArray of Port */
     GHashTable *tunnels; /* key -> Port *[2] */
-    GHashTable *pending; /* Pending set */
+    GHashTable *pending; /* token -> Pending */
     GHashTable *watches; /* Pod -> GArray of tokens */
     GHashTable *watched; /* token -> Pod */
-    GHashTable *gone;    /* Gone set: answers to watches */
+    GHashTable *gone;    /* token -> Gone: answers to watches */
+    GHashTable *ended;   /* set of Pods whose network namespace is gone */
+    DataPlaneCounts counts;
     /* echo.c */
     GHashTable *paths;  /* pod_port -> Path */
     GHashTable *checks; /* token -> Check */
@@ -45,7 +47,9 @@ typedef struct Plane {
     nsec_t hop; /* from one interface to the next on a node */
 } Plane;
 
-Port *dataplane_tunnel_peer(Plane *plane, const Port *port);
+Port *dataplane_tunnel_peer(const Plane *plane, const Port *port);
+/* The operation is answered. */
+void dataplane_done(Plane *plane, uint64_t token, const char *error);
 
 void echo_init(Plane *plane);
 void echo_free(Plane *plane);
@@ -57,4 +61,6 @@ void echo_forget_port(Plane *plane, Port *port);
 /* Looks at all paths that were marked. */
 void echo_settle(Plane *plane);
 bool echo_check(Plane *plane, const DataPlaneOp *op, GError **error);
-void echo_cancel(Plane *plane, uint64_t token);
+bool echo_cancel(Plane *plane, uint64_t token); /* false: there is no such check */
+/* Every path is as following it anew shows. */
+bool echo_check_paths(const Plane *plane, GError **error);

@@ -10,6 +10,8 @@
  */
 #include "sim/dataplane_types.h"
 
+#include <string.h>
+
 #define ECHO_BITS (84 * 8) /* the liveness check's packet: 56 bytes of payload and headers */
 
 typedef struct Path {
@@ -60,10 +62,9 @@ add_impairment(PathState *state, const Impairment *impairment, double *pass)
 }
 
 static void
-visit(Path *path, Port *port, PathState *state, double *pass)
+visit(GPtrArray *ports, Port *port, PathState *state, double *pass)
 {
-    g_ptr_array_add(path->ports, port);
-    g_ptr_array_add(port->paths, path);
+    g_ptr_array_add(ports, port);
     if (port->in_pod) {
         add_impairment(state, &port->impairment, pass);
     }
@@ -82,6 +83,45 @@ cross_link(const Plane *plane, const Port *port, PathState *state, double *pass)
     add_impairment(state, &link->impairment, pass);
 }
 
+/* What an echo that leaves by `pod_port` meets, and the ports on its way. */
+static PathState
+trace(const Plane *plane, const char *pod_port, GPtrArray *ports)
+{
+    PathState state = {0};
+    double pass = 1;
+    Port *start = g_hash_table_lookup(plane->ports, pod_port);
+    if (start == NULL) {
+        return state;
+    }
+    visit(ports, start, &state, &pass);
+    const Port *end = start;
+    for (Port *in = start->wire; in != NULL;) {
+        if (g_ptr_array_find(ports, in, NULL)) {
+            end = start; /* a loop */
+            break;
+        }
+        visit(ports, in, &state, &pass);
+        state.rtt += 2 * plane->hop;
+        end = in;
+        Port *out = in->xconnect;
+        if (out == NULL) {
+            break;
+        }
+        visit(ports, out, &state, &pass);
+        end = out;
+        if (out->tunnel != NULL) {
+            cross_link(plane, out, &state, &pass);
+            in = dataplane_tunnel_peer(plane, out);
+        } else {
+            in = out->wire;
+        }
+    }
+    state.up =
+        !state.cut && end != start && end->in_pod && end->xconnect == NULL && end->ip != NULL;
+    state.loss = 1 - pass;
+    return state;
+}
+
 static void
 leave_ports(Path *path)
 {
@@ -96,41 +136,48 @@ leave_ports(Path *path)
 static PathState
 follow(Path *path)
 {
-    Plane *plane = path->plane;
-    PathState state = {0};
-    double pass = 1;
     leave_ports(path);
-    Port *start = g_hash_table_lookup(plane->ports, path->pod_port);
-    if (start == NULL) {
-        return (PathState){0};
+    PathState state = trace(path->plane, path->pod_port, path->ports);
+    for (guint i = 0; i < path->ports->len; i++) {
+        g_ptr_array_add(((Port *)g_ptr_array_index(path->ports, i))->paths, path);
     }
-    visit(path, start, &state, &pass);
-    const Port *end = start;
-    for (Port *in = start->wire; in != NULL;) {
-        if (g_ptr_array_find(path->ports, in, NULL)) {
-            end = start; /* a loop */
-            break;
-        }
-        visit(path, in, &state, &pass);
-        state.rtt += 2 * plane->hop;
-        end = in;
-        Port *out = in->xconnect;
-        if (out == NULL) {
-            break;
-        }
-        visit(path, out, &state, &pass);
-        end = out;
-        if (out->tunnel != NULL) {
-            cross_link(plane, out, &state, &pass);
-            in = dataplane_tunnel_peer(plane, out);
-        } else {
-            in = out->wire;
-        }
-    }
-    state.up =
-        !state.cut && end != start && end->in_pod && end->xconnect == NULL && end->ip != NULL;
-    state.loss = 1 - pass;
     return state;
+}
+
+static bool
+same_state(const PathState *a, const PathState *b)
+{
+    return a->up == b->up && a->cut == b->cut && a->rtt == b->rtt && a->jitter == b->jitter &&
+           a->loss == b->loss && a->correlation == b->correlation && a->rate == b->rate;
+}
+
+static bool
+same_ports(const GPtrArray *a, const GPtrArray *b)
+{
+    return a->len == b->len &&
+           (a->len == 0 || memcmp(a->pdata, b->pdata, a->len * sizeof(gpointer)) == 0);
+}
+
+bool
+echo_check_paths(const Plane *plane, GError **error)
+{
+    if (plane->dirty->len > 0) {
+        return error_set(error, VWIRE_ERROR_INVALID, "%u paths were not looked at again",
+                         plane->dirty->len);
+    }
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, plane->paths);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Path *path = value;
+        g_autoptr(GPtrArray) ports = g_ptr_array_new();
+        PathState state = trace(plane, path->pod_port, ports);
+        if (!same_state(&state, &path->state) || !same_ports(ports, path->ports)) {
+            return error_set(error, VWIRE_ERROR_INVALID, "the path from %s is not what is kept",
+                             path->pod_port);
+        }
+    }
+    return true;
 }
 
 /* ---- checks ---- */
@@ -294,7 +341,7 @@ finish_check(Check *check, const char *error)
     uint64_t token = check->token;
     check_free(plane, check);
     release_path(path);
-    plane->done(plane->data, token, error);
+    dataplane_done(plane, token, error);
 }
 
 /* One echo of CHECK_ECHOES is sent. */
@@ -401,6 +448,7 @@ mark(Plane *plane, Path *path)
 void
 echo_touch(Plane *plane, Port *port)
 {
+    plane->counts.n_changes++;
     for (guint i = 0; i < port->paths->len; i++) {
         mark(plane, g_ptr_array_index(port->paths, i));
     }
@@ -409,6 +457,7 @@ echo_touch(Plane *plane, Port *port)
 void
 echo_new_port(Plane *plane, Port *port)
 {
+    plane->counts.n_changes++;
     Path *path = g_hash_table_lookup(plane->paths, port->name);
     if (path != NULL) {
         mark(plane, path);
@@ -428,6 +477,7 @@ echo_forget_port(Plane *plane, Port *port)
 void
 echo_touch_all(Plane *plane)
 {
+    plane->counts.n_changes++;
     GHashTableIter iter;
     void *path;
     g_hash_table_iter_init(&iter, plane->paths);
@@ -479,15 +529,17 @@ echo_check(Plane *plane, const DataPlaneOp *op, GError **error)
     return true;
 }
 
-void
+bool
 echo_cancel(Plane *plane, uint64_t token)
 {
     Check *check = g_hash_table_lookup(plane->checks, &token);
-    if (check != NULL) {
-        Path *path = check->path;
-        check_free(plane, check);
-        release_path(path);
+    if (check == NULL) {
+        return false;
     }
+    Path *path = check->path;
+    check_free(plane, check);
+    release_path(path);
+    return true;
 }
 
 PathState

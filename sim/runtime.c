@@ -6,6 +6,7 @@
 #include "sim/world_types.h"
 
 #include "models/k8s/kubelet.h"
+#include "models/nsm/vpp.h"
 #include "sim/dataplane.h"
 
 typedef struct RuntimeTask {
@@ -88,6 +89,8 @@ add_sandbox(RuntimeTask *task)
     sandbox->ip = g_strdup(task->pod_ip);
     g_hash_table_insert(world->sandboxes, g_strdup_printf("%s/%s", task->ns, task->pod), sandbox);
     g_hash_table_insert(world->pod_ips, g_strdup(task->pod_ip), task->node);
+    g_autofree char *key = g_strdup_printf("%s/%s", task->ns, task->pod);
+    sim_dataplane_add_pod(world->dataplane, key);
 }
 
 static void
@@ -112,7 +115,8 @@ list_containers(RuntimeTask *task)
         if (process->node == task->node && process->info->pod != NULL) {
             Input found = {.kind = INPUT_FOUND,
                            .pod_uid = process->info->pod_uid,
-                           .container = process->info->container_index};
+                           .container = process->info->container_index,
+                           .paused = process->info->paused};
             world_step(task->kubelet, &found);
         }
     }
@@ -337,9 +341,7 @@ runtime_process_ended(Process *process, bool silently)
     g_autofree char *key =
         kubelet_container_address(process->info->pod_uid, process->info->container_index);
     g_hash_table_remove(world->containers, key);
-    bool has_vpp = process->info->component == COMPONENT_FORWARDER ||
-                   process->info->component == COMPONENT_FIREWALL;
-    if (has_vpp) { /* VPP runs inside it: its interfaces and cross-connects go with it */
+    if (vpp_runs_inside(process->info)) { /* its interfaces and cross-connects go with it */
         sim_dataplane_remove_owner(world->dataplane, process->info->pod_key);
     }
     if (world->closing || silently) {

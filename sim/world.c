@@ -6,6 +6,7 @@
 #include "sim/world_types.h"
 
 #include "models/k8s/api.h"
+#include "models/nsm/vpp.h"
 
 #include <math.h>
 #include <string.h>
@@ -231,12 +232,14 @@ on_dataplane_done(void *data, uint64_t token, const char *error)
     }
 }
 
-/* Nobody waits for it any more; what runs for ever is ended. */
+/* Nobody waits for it any more; what runs for ever is ended, and so is what a VPP that is gone was
+ * to program. */
 static void
 forget_wait(World *world, DataPlaneWait *wait)
 {
+    bool vpp_gone = wait->process->dead && vpp_runs_inside(wait->process->info);
     wait->process = NULL;
-    if (wait->kind == DATAPLANE_CHECK || wait->kind == DATAPLANE_WATCH) {
+    if (wait->kind == DATAPLANE_CHECK || wait->kind == DATAPLANE_WATCH || vpp_gone) {
         sim_dataplane_cancel(world->dataplane, wait->token);
         g_hash_table_remove(world->dataplane_ops, &wait->token);
     }

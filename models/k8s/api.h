@@ -162,3 +162,6 @@ typedef struct KubeletPods {
 } KubeletPods;
 
 Machine *apiserver_new(const ProcessInfo *info);
+
+/* For tests: the objects of a kind (ApiObject *), in the order of creation; borrowed. */
+const GQueue *apiserver_objects(const Machine *machine, ObjectKind kind);

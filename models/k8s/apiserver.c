@@ -858,3 +858,9 @@ apiserver_new(const ProcessInfo *info)
     }
     return &server->base;
 }
+
+const GQueue *
+apiserver_objects(const Machine *machine, ObjectKind kind)
+{
+    return &((const ApiServer *)machine)->objects[kind];
+}

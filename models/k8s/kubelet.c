@@ -99,6 +99,12 @@ typedef struct KubePod {
     char *why;            /* why it does not go on; NULL: it does */
 } KubePod;
 
+/* What ran of a Pod before this process began: bits of containers. */
+typedef struct Found {
+    uint64_t running;
+    uint64_t paused;
+} Found;
+
 typedef struct Kubelet {
     Machine base;
     char *address;
@@ -114,7 +120,7 @@ typedef struct Kubelet {
     StatusManager statuses;
     GHashTable *pods;   /* uid -> KubePod */
     GHashTable *caches; /* "kind/ns/name" of ConfigMaps and Secrets already watched */
-    GHashTable *found;  /* uid -> bits of containers that ran before this process began */
+    GHashTable *found;  /* uid -> Found: containers that ran before this process began */
     bool renewing;      /* a renewal of the lease is under way */
 } Kubelet;
 
@@ -752,9 +758,9 @@ exit_reason(const Input *input)
 static void
 forget_found(Kubelet *kubelet, uint64_t uid, guint container)
 {
-    uint64_t *bits = g_hash_table_lookup(kubelet->found, &uid);
-    if (bits != NULL) {
-        *bits &= ~(UINT64_C(1) << container);
+    Found *found = g_hash_table_lookup(kubelet->found, &uid);
+    if (found != NULL) {
+        found->running &= ~(UINT64_C(1) << container);
     }
 }
 
@@ -967,13 +973,14 @@ recall(KubePod *pod, guint i)
 }
 
 static void
-adopt_container(KubePod *pod, guint i, bool running, bool initialized, nsec_t now)
+adopt_container(KubePod *pod, guint i, const Found *found, bool initialized, nsec_t now)
 {
+    bool running = (found->running >> i & 1) != 0;
     Container *c = &pod->containers[i];
     const PodStatus *status = &pod->object->status;
     bool ended = i < status->n_containers && status->containers[i].phase == CONTAINER_TERMINATED;
-    c->paused = pod->object->paused && i >= pod->n_init;
-    if (running) {
+    if (running) { /* perhaps not with the image that the Pod wants now */
+        c->paused = (found->paused >> i & 1) != 0;
         c->actual = c->known = CONTAINER_RUNNING;
         c->started_at = c->ran ? c->started_at : now;
     } else if (c->ran || (i < pod->n_init && initialized)) { /* it ended while nobody looked */
@@ -989,11 +996,11 @@ adopt_container(KubePod *pod, guint i, bool running, bool initialized, nsec_t no
 /* A kubelet that begins takes over what runs: the sandbox and its address stay, probes begin anew
  * (workers live in the process), nothing is left of the back-off. */
 static void
-adopt(Kubelet *kubelet, KubePod *pod, uint64_t running, nsec_t now)
+adopt(Kubelet *kubelet, KubePod *pod, const Found *found, nsec_t now)
 {
-    bool initialized = pod->object->status.initialized || (running >> pod->n_init) != 0;
+    bool initialized = pod->object->status.initialized || (found->running >> pod->n_init) != 0;
     for (guint i = 0; i < pod->n_containers; i++) {
-        adopt_container(pod, i, (running >> i & 1) != 0, initialized, now);
+        adopt_container(pod, i, found, initialized, now);
     }
     pod->ip = pod->object->pod_ip != NULL      ? g_strdup(pod->object->pod_ip)
               : pod->object->pod->host_network ? g_strdup(kubelet->base.info->node_ip)
@@ -1002,13 +1009,13 @@ adopt(Kubelet *kubelet, KubePod *pod, uint64_t running, nsec_t now)
 }
 
 /* What runs of a Pod since before this process began, taken from the list. */
-static uint64_t
+static Found
 take_found(Kubelet *kubelet, uint64_t uid)
 {
-    const uint64_t *bits = g_hash_table_lookup(kubelet->found, &uid);
-    uint64_t running = bits != NULL ? *bits : 0;
+    const Found *known = g_hash_table_lookup(kubelet->found, &uid);
+    Found found = known != NULL ? *known : (Found){0};
     g_hash_table_remove(kubelet->found, &uid);
-    return running;
+    return found;
 }
 
 /* Fills in the containers; true when something of the Pod runs already. */
@@ -1019,11 +1026,11 @@ begin_worker(Kubelet *kubelet, KubePod *pod, nsec_t now)
         init_container(pod, i, now);
         recall(pod, i);
     }
-    uint64_t running = take_found(kubelet, pod->object->uid);
-    if (running != 0) {
-        adopt(kubelet, pod, running, now);
+    Found found = take_found(kubelet, pod->object->uid);
+    if (found.running != 0) {
+        adopt(kubelet, pod, &found, now);
     }
-    return running != 0;
+    return found.running != 0;
 }
 
 static void
@@ -1191,13 +1198,14 @@ handle(Kubelet *kubelet, const ApiEvent *event, bool is_new, nsec_t now, Actions
 static void
 on_found(Kubelet *kubelet, const Input *input)
 {
-    uint64_t *bits = g_hash_table_lookup(kubelet->found, &input->pod_uid);
-    if (bits == NULL) {
-        bits = g_new0(uint64_t, 1);
+    Found *found = g_hash_table_lookup(kubelet->found, &input->pod_uid);
+    if (found == NULL) {
+        found = g_new0(Found, 1);
         g_hash_table_insert(kubelet->found, g_memdup2(&input->pod_uid, sizeof input->pod_uid),
-                            bits);
+                            found);
     }
-    *bits |= UINT64_C(1) << input->container;
+    found->running |= UINT64_C(1) << input->container;
+    found->paused |= (uint64_t)input->paused << input->container;
 }
 
 static int
@@ -1224,7 +1232,7 @@ stop_orphans(Kubelet *kubelet, Actions *actions)
     g_array_sort(orphans, compare_uid);
     for (guint i = 0; i < orphans->len; i++) {
         uint64_t orphan = g_array_index(orphans, uint64_t, i);
-        uint64_t running = take_found(kubelet, orphan);
+        uint64_t running = take_found(kubelet, orphan).running;
         for (guint k = 0; running >> k != 0; k++) {
             if ((running >> k & 1) != 0) {
                 uint64_t tag = orphan << 16 | (uint64_t)k << 8 | TAG_STOP_CONTAINER;

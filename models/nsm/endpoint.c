@@ -7,8 +7,6 @@
 #include "models/nsm/monitor.h"
 #include "models/nsm/vpp.h"
 
-#include <string.h>
-
 /* A Request or Close that waits for the one before it. */
 typedef struct Waiting {
     uint64_t call;
@@ -77,7 +75,9 @@ link_free(void *data)
     g_free(link);
 }
 
-/* Interface names are unique in the Pod: the service and the connection make them. */
+/* Interface names are unique in the Pod: the service and the id of this hop's segment make them, as
+ * each hop's updatepath sets the connection's id to its own segment's.  What an earlier path of the
+ * same client has left here has another name. */
 static char *
 interface_name(const Endpoint *endpoint, const Connection *in, const char *side)
 {
@@ -85,7 +85,7 @@ interface_name(const Endpoint *endpoint, const Connection *in, const char *side)
         char *name = g_strdup_printf("memif-%s-%s", side, connection_segment_id(in));
         return g_strdelimit(name, "/", '.'); /* a port's name is Pod/interface */
     }
-    guint hash = g_str_hash(in->id) & 0xffff;
+    guint hash = g_str_hash(connection_segment_id(in)) & 0xffff;
     return g_strdup_printf("%.10s-%04x", in->service, hash);
 }
 
@@ -143,7 +143,8 @@ accept(Endpoint *endpoint, Link *link, const Connection *filled, nsec_t now, Act
     g_autofree char *interface = interface_name(endpoint, link->in, "in");
     const LinkEnd own = {.pod = (char *)endpoint->base.info->pod_key,
                          .interface = interface,
-                         .ip = endpoint->passthrough ? NULL : filled->dst_ip};
+                         .ip = endpoint->passthrough ? NULL : filled->dst_ip,
+                         .vpp = endpoint->boots_vpp ? endpoint->base.info->incarnation : 0};
     link_end_assign(&back->server, &own);
     /* the timeout element (FACTS 2.4) */
     link->expired = false;
@@ -194,7 +195,9 @@ request_next_link(Endpoint *endpoint, Link *link, Actions *actions)
     out->mechanism = WIRE_MEMIF;
     out->vni = 0;
     g_autofree char *interface = interface_name(endpoint, link->in, "out");
-    const LinkEnd own = {.pod = (char *)endpoint->base.info->pod_key, .interface = interface};
+    const LinkEnd own = {.pod = (char *)endpoint->base.info->pod_key,
+                         .interface = interface,
+                         .vpp = endpoint->base.info->incarnation};
     const LinkEnd unknown = {0};
     link_end_assign(&out->client, &own);
     link_end_assign(&out->server, &unknown);
@@ -640,8 +643,7 @@ create(const ProcessInfo *info, const MachineClass *class, bool passthrough)
     endpoint->base.class = class;
     endpoint->base.info = info;
     endpoint->passthrough = passthrough;
-    bool memif = passthrough || strstr(info->container->image, "memif") != NULL ||
-                 strstr(info->container->image, "vpp") != NULL;
+    bool memif = passthrough || vpp_runs_inside(info);
     endpoint->wire = memif ? WIRE_MEMIF : WIRE_KERNEL;
     endpoint->boots_vpp = memif;
     endpoint->name = process_env(info, "NSM_NAME", passthrough ? "firewall-server" : "icmp-server");

@@ -1,6 +1,26 @@
 /* VPP's start. */
 #include "models/nsm/vpp.h"
 
+#include <string.h>
+
+bool
+vpp_runs_inside(const ProcessInfo *info)
+{
+    if (info->paused || info->container == NULL) {
+        return false;
+    }
+    switch ((int)component_of_image(info->container->image)) {
+    case COMPONENT_FORWARDER:
+    case COMPONENT_FIREWALL:
+        return true;
+    case COMPONENT_NSE: /* cmd-nse-icmp-responder-vpp and the like: memif */
+        return strstr(info->container->image, "memif") != NULL ||
+               strstr(info->container->image, "vpp") != NULL;
+    default:
+        return false;
+    }
+}
+
 void
 vpp_boot_init(VppBoot *boot, const ProcessInfo *info)
 {

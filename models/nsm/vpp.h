@@ -8,6 +8,9 @@
 
 #define VPP_BOOT_TAG UINT64_C(0xfffffffffffffff3)
 
+/* Whether VPP runs inside this process' container: its interfaces and cross-connects go with it. */
+bool vpp_runs_inside(const ProcessInfo *info);
+
 typedef struct VppBoot {
     RandomStream random;
 } VppBoot;
