@@ -671,14 +671,17 @@ choose_vni(Forwarder *forwarder, const char *client_node)
     return 2 * ++forwarder->last_vni + odd;
 }
 
-/* A Request has led to this endpoint: the old one is told when it is another. */
+/* A Request has led to this endpoint: the old one is told when the next hop is another.  A manager
+ * that leads to both has the same connection for both, and tells the old one itself: a Close to it
+ * would end the new one. */
 static void
 pin(Forwarder *forwarder, Task *task, Actions *actions)
 {
     const NseRecord *nse = g_ptr_array_index(task->candidates, task->next);
     Link *link = task->link;
     if (g_strcmp0(link->nse, nse->name) != 0) {
-        if (link->nse != NULL && link->answer != NULL) {
+        bool elsewhere = g_strcmp0(link->url, nse->url) != 0;
+        if (link->nse != NULL && link->answer != NULL && elsewhere) {
             close_next(forwarder, link->url, link->answer, actions);
         }
         g_free(link->nse);

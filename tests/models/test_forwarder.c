@@ -597,6 +597,37 @@ START_TEST(the_tunnel_has_the_other_sides_vni)
 }
 END_TEST
 
+/* The other node's manager agrees with `vni`. */
+static void
+agree_remote(uint32_t vni)
+{
+    const Action *call = only(ACTION_CALL);
+    Connection *back = connection_copy(connection_of(call));
+    connection_advance(back, "nsmgr-b", subject.now, NSM_TOKEN_LIFETIME);
+    back->vni = vni;
+    back->server.node = g_strdup("node-b");
+    reply(call->tag, nsm_message(MESSAGE_NSM_CONNECTION, back));
+}
+
+START_TEST(another_endpoint_behind_the_same_manager_is_that_managers_matter)
+{
+    ready();
+    ask(1, local_connection("c"));
+    find("{}", found_one(record("nse-1", "svc", OTHER_NODE, "")));
+    agree_remote(11);
+    program("vpp-tunnel", "tunnel vxlan ns/pod/c#2/server node-b");
+    program("vpp-interface", TO_CLIENT);
+    program("vpp-cross-connect", JOINED);
+    answer_of(1, MESSAGE_NSM_CONNECTION);
+    ask(2, local_connection("c"));
+    find("{}", found_one(record("nse-2", "svc", OTHER_NODE, "")));
+    agree_remote(12);
+    for (guint i = 0; i < n_actions(ACTION_CALL); i++) {
+        ck_assert_int_ne(action_at(ACTION_CALL, i)->message->type, MESSAGE_NSM_CLOSE);
+    }
+}
+END_TEST
+
 START_TEST(its_answer_has_the_clients_own_end)
 {
     assert_tunnel("{}", WIRE_VXLAN);
@@ -1137,6 +1168,7 @@ main(void)
         what_was_made_before_a_failure_is_removed,
         a_request_that_leads_to_another_endpoint_is_programmed_anew,
         each_candidate_that_is_tried_moves_the_turn,
+        another_endpoint_behind_the_same_manager_is_that_managers_matter,
         its_answer_has_the_clients_own_end,
         memif_to_memif_costs_no_vpp_interface,
         a_close_waits_for_the_request_under_way,
