@@ -51,19 +51,27 @@ sums_of(const Scenario *scenario, const char *component)
 
 /* ---- cells ---- */
 
-static const char *
-number_text(char *buffer, gulong size, const char *format, double value)
+/* NAN: not known. */
+static void
+append_cell(GString *row, const char *format, double value)
 {
-    if (isnan(value) || value == 0) {
-        return "-";
-    }
-    return g_ascii_formatd(buffer, (gint)size, format, value);
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+    g_string_append_printf(row, "|%s",
+                           isnan(value) ? "-" : g_ascii_formatd(text, sizeof text, format, value));
 }
 
-static double
-percent(double used, double of)
+/* Five cells: what is used, the request, the share of it, the limit, the share of it. */
+static void
+append_use(GString *row, const char *format, const char *bound_format, double used, double request,
+           double limit)
 {
-    return of > 0 ? 100 * used / of : NAN;
+    const double bounds[] = {request, limit};
+    append_cell(row, format, used);
+    for (guint i = 0; i < G_N_ELEMENTS(bounds); i++) {
+        bool set = bounds[i] > 0;
+        append_cell(row, bound_format, set ? bounds[i] : NAN);
+        append_cell(row, "%.1f", set ? 100 * used / bounds[i] : NAN);
+    }
 }
 
 /* Cores and bytes; NAN: not known. */
@@ -71,30 +79,13 @@ static void
 add_row(Table *table, const char *component, const char *phase, double cpu, double memory,
         const Sums *sums)
 {
-    enum { CPU, CPU_REQUEST, CPU_OF_REQUEST, CPU_LIMIT, CPU_OF_LIMIT, N_CELLS };
-    char texts[2][N_CELLS][32];
-    const char *cells[2][N_CELLS];
-    const double used[] = {cpu, memory / MIB};
-    const double request[] = {(double)sums->requests.cpu / 1e3,
-                              (double)sums->requests.memory / MIB};
-    const double limit[] = {(double)sums->limits.cpu / 1e3, (double)sums->limits.memory / MIB};
-    const char *const formats[] = {"%.3f", "%.2f"};
-    for (int k = 0; k < 2; k++) {
-        const double values[N_CELLS] = {used[k], request[k], percent(used[k], request[k]), limit[k],
-                                        percent(used[k], limit[k])};
-        for (int i = 0; i < N_CELLS; i++) {
-            bool is_percent = i == CPU_OF_REQUEST || i == CPU_OF_LIMIT;
-            bool is_memory = k == 1 && (i == CPU_REQUEST || i == CPU_LIMIT);
-            const char *format = is_percent ? "%.1f" : is_memory ? "%.0f" : formats[k];
-            cells[k][i] = i == CPU && !isnan(values[i])
-                              ? g_ascii_formatd(texts[k][i], sizeof texts[k][i], format, values[i])
-                              : number_text(texts[k][i], sizeof texts[k][i], format, values[i]);
-        }
-    }
-    table_add(table, "%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s", component, phase, cells[0][CPU],
-              cells[0][CPU_REQUEST], cells[0][CPU_OF_REQUEST], cells[0][CPU_LIMIT],
-              cells[0][CPU_OF_LIMIT], cells[1][CPU], cells[1][CPU_REQUEST],
-              cells[1][CPU_OF_REQUEST], cells[1][CPU_LIMIT], cells[1][CPU_OF_LIMIT]);
+    g_autoptr(GString) row = g_string_new(component);
+    g_string_append_printf(row, "|%s", phase);
+    append_use(row, "%.3f", "%.3f", cpu, (double)sums->requests.cpu / 1e3,
+               (double)sums->limits.cpu / 1e3);
+    append_use(row, "%.2f", "%.0f", memory / MIB, (double)sums->requests.memory / MIB,
+               (double)sums->limits.memory / MIB);
+    table_add(table, "%s", row->str);
 }
 
 /* ---- rows ---- */

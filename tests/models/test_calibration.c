@@ -156,10 +156,14 @@ START_TEST(unknown_names_are_errors_with_a_suggestion)
 }
 END_TEST
 
-START_TEST(per_unit_belongs_to_demands_only)
+START_TEST(per_unit_and_background_belong_to_demands_only)
 {
     expect_over_error("  parameters:\n    kubelet.cni: {value: 1ms, perUnit: 1ms, source: t}\n",
                       VWIRE_ERROR_PARSE, "unknown field \"perUnit\"");
+    expect_over_error("  start:\n    nsmgr: {value: 1ms, background: 1ms, source: t}\n",
+                      VWIRE_ERROR_PARSE, "unknown field \"background\"");
+    expect_over_error("  demands: {nsmgr: {nsm-close: {value: 1s, background: 1, source: t}}}\n",
+                      VWIRE_ERROR_PARSE, "no unit");
 }
 END_TEST
 
@@ -200,14 +204,17 @@ START_TEST(a_star_stands_for_every_message_that_is_not_named)
 {
     scratch_write_calibration("whole.yaml",
                               "  demands:\n    nsmgr:\n"
-                              "      nsm-request: {value: 20ms, perUnit: 2ms, source: t}\n"
+                              "      nsm-request: {value: 20ms, perUnit: 2ms, background: 7ms, "
+                              "source: t}\n"
                               "      \"*\": {value: 200us, source: t}\n"
                               "    nse:\n      nsm-close: {value: 1ms, source: t}\n");
     g_autoptr(Calibration) calibration = load_good("whole.yaml");
     const Demand *demands = calibration->demands[COMPONENT_NSMGR];
     ck_assert_double_eq(demands[MESSAGE_NSM_REQUEST].dist.params[0], 0.02);
     ck_assert_double_eq(demands[MESSAGE_NSM_REQUEST].per_unit, 0.002);
+    ck_assert_double_eq(demands[MESSAGE_NSM_REQUEST].background, 0.007);
     ck_assert_double_eq(demands[MESSAGE_NSM_CLOSE].dist.params[0], 0.0002);
+    ck_assert_double_eq(demands[MESSAGE_NSM_CLOSE].background, 0);
     ck_assert_double_eq(demands[MESSAGE_HEALTH].per_unit, 0);
     demands = calibration->demands[COMPONENT_NSE];
     ck_assert_double_eq(dist_mean(&demands[MESSAGE_NSM_CLOSE].dist), 0.001);
@@ -472,7 +479,7 @@ main(void)
         a_number_without_source_is_an_error_at_its_place,
         every_missing_parameter_is_named,
         unknown_names_are_errors_with_a_suggestion,
-        per_unit_belongs_to_demands_only,
+        per_unit_and_background_belong_to_demands_only,
         wrong_values_are_errors,
         a_star_stands_for_every_message_that_is_not_named,
         a_component_that_is_not_mentioned_costs_nothing,
