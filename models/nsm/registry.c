@@ -404,16 +404,20 @@ on_answer(Registry *registry, const Input *input, Actions *actions)
     }
 }
 
+/* The caller waits no more: a cancelled gRPC context cancels the API calls made with it.  Otherwise
+ * a registration that was given up could end after its successor and shorten its lease. */
 static void
-on_cancelled(Registry *registry, const Input *input)
+on_cancelled(Registry *registry, const Input *input, Actions *actions)
 {
     GHashTableIter iter;
     void *value;
     g_hash_table_iter_init(&iter, registry->ops);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Op *op = value;
+        const Op *op = value;
         if (op->call == input->call) {
-            op->call = 0;
+            actions_cancel(actions, op->id);
+            g_hash_table_iter_remove(&iter);
+            return;
         }
     }
 }
@@ -437,7 +441,7 @@ step(Machine *machine, const Input *input, Actions *actions)
         on_request(registry, input, actions);
         break;
     case INPUT_CANCELLED:
-        on_cancelled(registry, input);
+        on_cancelled(registry, input, actions);
         break;
     case INPUT_REPLY:
     case INPUT_FAILURE:

@@ -117,6 +117,32 @@ refresh_of(const Connection *answer)
     return again;
 }
 
+START_TEST(a_restarted_function_says_so_of_its_two_ends)
+{
+    subject.info.incarnation = 3;
+    firewall_ready();
+    ask(1, forwarded("c", "fw-1"));
+    ck_assert_uint_eq(connection_of(call_of(MESSAGE_NSM_REQUEST))->client.vpp, 3);
+    next_link_agrees();
+    worked(only(ACTION_WORK)->tag);
+    programmed(only(ACTION_DATAPLANE)->tag, NULL);
+    ck_assert_uint_eq(accepted(1)->server.vpp, 3);
+}
+END_TEST
+
+START_TEST(interfaces_of_two_paths_of_one_client_have_different_names)
+{
+    last_ready("{name: NSM_NAME, value: nse-1}");
+    ask(1, forwarded("c", "nse-1"));
+    g_autofree char *one = g_strdup(accepted(1)->server.interface);
+    Connection *longer = forwarded("c", "nse-1");
+    connection_advance(longer, "nsmgr-b", subject.now, NSM_TOKEN_LIFETIME);
+    connection_advance(longer, "fwd-b", subject.now, NSM_TOKEN_LIFETIME);
+    ask(2, longer);
+    ck_assert_str_ne(accepted(2)->server.interface, one);
+}
+END_TEST
+
 /* ---- boot and registration ---- */
 
 START_TEST(the_last_endpoint_serves_and_registers_with_its_identity)
@@ -807,6 +833,8 @@ main(void)
         the_last_endpoint_serves_and_registers_with_its_identity,
         the_firewall_boots_its_vpp_after_it_has_its_identity,
         a_memif_endpoint_boots_a_vpp_too,
+        a_restarted_function_says_so_of_its_two_ends,
+        interfaces_of_two_paths_of_one_client_have_different_names,
         services_and_labels_come_from_the_environment,
         the_firewall_reads_the_variable_of_one_service,
         the_default_service_is_icmp_responder,

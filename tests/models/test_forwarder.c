@@ -971,6 +971,24 @@ START_TEST(other_addresses_are_wired_anew)
 }
 END_TEST
 
+START_TEST(a_vpp_that_was_restarted_is_wired_anew)
+{
+    for (int server = 0; server < 2; server++) {
+        ready();
+        established();
+        Connection *again = refresh_of(only(ACTION_REPLY)->message);
+        again->client.vpp = server ? 0 : 1;
+        ask(2, again);
+        reply(call_of(MESSAGE_REGISTRY_FIND_NSE)->tag, found_one(nse_1()));
+        uint64_t tag = only(ACTION_CALL)->tag;
+        Connection *back = endpoint_answer("nse-1", WIRE_KERNEL);
+        back->server.vpp = server ? 1 : 0;
+        reply(tag, nsm_message(MESSAGE_NSM_CONNECTION, back));
+        ck_assert_int_eq(action_at(ACTION_DATAPLANE, 0)->dataplane.kind, DATAPLANE_REMOVE);
+    }
+}
+END_TEST
+
 START_TEST(a_fresh_forwarder_builds_everything_that_a_refresh_names)
 {
     ready();
@@ -1183,6 +1201,7 @@ main(void)
         what_is_down_further_on_leaves_the_wires_of_this_node,
         a_named_endpoint_is_found_by_its_exact_name_while_it_has_not_expired,
         other_addresses_are_wired_anew,
+        a_vpp_that_was_restarted_is_wired_anew,
         a_fresh_forwarder_builds_everything_that_a_refresh_names,
         interfaces_have_the_addresses_of_their_ends,
         direct_ends_have_addresses_and_a_pass_through_has_none,

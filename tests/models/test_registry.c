@@ -177,6 +177,19 @@ START_TEST(a_cancelled_find_is_not_answered)
 }
 END_TEST
 
+/* Otherwise it could end after its successor and shorten the lease. */
+START_TEST(a_cancelled_registration_cancels_its_call_and_renews_nothing)
+{
+    serving(V1_4, "");
+    ask_registration(1, "nse-1", SECONDS(60));
+    uint64_t tag = only(ACTION_CALL)->tag;
+    cancelled(1);
+    ck_assert_uint_eq(only(ACTION_CANCEL)->tag, tag);
+    reply(tag, created());
+    ck_assert_str_eq(did(), "");
+}
+END_TEST
+
 START_TEST(custom_resources_are_in_the_namespace_that_is_configured)
 {
     serving(V1_4, "{name: REGISTRY_K8S_NAMESPACE, value: nsm-system}");
@@ -450,6 +463,7 @@ main(void)
         a_service_is_looked_up_in_every_namespace,
         a_find_fails_with_the_api_server,
         a_cancelled_find_is_not_answered,
+        a_cancelled_registration_cancels_its_call_and_renews_nothing,
         custom_resources_are_in_the_namespace_that_is_configured,
         a_new_endpoint_is_three_calls,
         a_refresh_is_five_calls,
