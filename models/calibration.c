@@ -312,7 +312,7 @@ read_bytes(const TreeNode *entry, const char *key, int64_t *out, GError **error)
 static bool
 read_memory(const TreeNode *entry, const char *what, MemoryModel *out, GError **error)
 {
-    static const char *const KEYS[] = {"start",  "connection", "endpoint",
+    static const char *const KEYS[] = {"start",  "connection", "endpoint", "upTo",
                                        "source", "hypothesis", NULL};
     MemoryModel memory = {0};
     bool hypothesis = false;
@@ -320,7 +320,8 @@ read_memory(const TreeNode *entry, const char *what, MemoryModel *out, GError **
         document_require(entry, "start", what, error) == NULL ||
         !read_bytes(entry, "start", &memory.start, error) ||
         !read_bytes(entry, "connection", &memory.connection, error) ||
-        !read_bytes(entry, "endpoint", &memory.endpoint, error)) {
+        !read_bytes(entry, "endpoint", &memory.endpoint, error) ||
+        !read_bytes(entry, "upTo", &memory.up_to, error)) {
         return false;
     }
     *out = memory;

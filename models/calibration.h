@@ -21,7 +21,7 @@
  *         "*": {value: 200us, source: ...}          # every message not named
  *         nsm-close: {value: 1ms, background: 9ms, source: ...} # the latter beside the message
  *     memory:
- *       nsmgr: {start: 140Mi, connection: 64Ki, endpoint: 8Ki, source: "..."}
+ *       nsmgr: {start: 140Mi, connection: 64Ki, endpoint: 8Ki, upTo: 40Mi, source: "..."}
  *     idle:                              # CPU in use with nothing to do, cores
  *       nsmgr: {value: 0.01, source: "..."}
  *
@@ -109,6 +109,8 @@ typedef struct MemoryModel {
     int64_t start;      /* bytes after start */
     int64_t connection; /* bytes per NSM connection held */
     int64_t endpoint;   /* bytes per registered endpoint or entry held */
+    int64_t up_to;      /* what these may add together: beyond what was measured nothing is known,
+                           so that nothing is extrapolated; 0: no bound */
 } MemoryModel;
 
 typedef struct Calibration {

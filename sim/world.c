@@ -284,7 +284,10 @@ hold(Process *process, const Action *action)
 {
     const MemoryModel *memory = &process->world->calibration->memory[process->info->component];
     int64_t each = action->hold == HOLD_CONNECTION ? memory->connection : memory->endpoint;
-    world_use_memory(process, each * action->value);
+    int64_t before = process->held;
+    process->held += each * action->value;
+    int64_t most = memory->up_to > 0 ? memory->up_to : INT64_MAX;
+    world_use_memory(process, MIN(process->held, most) - MIN(before, most));
 }
 
 /* The kernel's OOM killer, for the container's own limit: SIGKILL after the present step. */

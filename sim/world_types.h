@@ -44,6 +44,7 @@ struct Process {
     GPtrArray *works;       /* Work *: CPU time it asked for */
     GPtrArray *waits;       /* DataPlaneWait *: operations under way */
     bool oom;               /* the kernel kills it for its memory */
+    int64_t held;           /* bytes for what its machine holds, without the calibration's bound */
     int64_t stress_memory;
     int64_t memory;
     double background; /* s of CPU time beside messages (Demand) */
