@@ -7,8 +7,9 @@
  * not notice.  What containers used is taken to have gone on at the rate of the calm time before.
  *
  * An approximation: what had not ended within `after` (tokens of connections that nobody refreshes,
- * crash back-offs, records of dead endpoints) lasts longer by the time skipped.  tests/sim compares
- * with full runs. */
+ * crash back-offs, records of dead endpoints) lasts longer by the time skipped; CPU that is used in
+ * periods longer than `after` (token refreshes, every 120 s) is counted too low.  tests/sim
+ * compares with full runs. */
 #pragma once
 
 #include "models/recovery.h"

@@ -281,7 +281,7 @@ trial_new(const FaultCase *c)
     trial->chains = chains_find(trial->scenario);
     trial->world = world_new(trial->scenario, c->seed, 0);
     world_set_chains(trial->world, trial->chains);
-    trial->timeline = timeline_new();
+    trial->timeline = timeline_new(NSEC_NEVER);
     trial->recovery = recovery_new(trial->scenario, trial->chains);
     trial->watch = chain_watch_new(trial->world, trial->scenario, trial->chains);
     trial->pending = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);

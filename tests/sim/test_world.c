@@ -1098,7 +1098,7 @@ holds(Script *script, const Input *input, Actions *actions)
 START_TEST(memory_counts_the_start_and_what_is_held)
 {
     Calibration *calibration = (Calibration *)scenario->calibration;
-    calibration->memory[COMPONENT_APP] = (MemoryModel){1000, 10, 1};
+    calibration->memory[COMPONENT_APP] = (MemoryModel){.start = 1000, .connection = 10, .endpoint = 1};
     start("process", holds);
     run_until(1);
     g_autoptr(GArray) usage = world_usage(world);
