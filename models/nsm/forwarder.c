@@ -487,9 +487,9 @@ describe_wiring(const Task *task)
     const LinkEnd *client = &task->in->client, *server = &task->back->server;
     return g_strdup_printf("%d %s/%s@%s %s %u | %d %s/%s@%s %u %s %u", (int)task->in->mechanism,
                            client->pod, client->interface, client->node, client_ip(task),
-                           client->vpp, (int)task->back->mechanism, server->pod, server->interface,
+                           client->made, (int)task->back->mechanism, server->pod, server->interface,
                            server->node, is_tunnel(task->back->mechanism) ? task->back->vni : 0,
-                           server->ip, server->vpp);
+                           server->ip, server->made);
 }
 
 /* nsmonitor: the client's network namespace is watched while the link stands. */

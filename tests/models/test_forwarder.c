@@ -946,12 +946,12 @@ START_TEST(a_vpp_that_was_restarted_is_wired_anew)
         ready();
         established();
         Connection *again = refresh_of(only(ACTION_REPLY)->message);
-        again->client.vpp = server ? 0 : 1;
+        again->client.made = server ? 0 : 1;
         ask(2, again);
         reply(call_of(MESSAGE_REGISTRY_FIND_NSE)->tag, found_one(nse_1()));
         uint64_t tag = only(ACTION_CALL)->tag;
         Connection *back = endpoint_answer("nse-1", WIRE_KERNEL);
-        back->server.vpp = server ? 1 : 0;
+        back->server.made = server ? 1 : 0;
         reply(tag, nsm_message(MESSAGE_NSM_CONNECTION, back));
         ck_assert_int_eq(action_at(ACTION_DATAPLANE, 0)->dataplane.kind, DATAPLANE_REMOVE);
     }

@@ -254,6 +254,11 @@ on_trial_mark(TraceSink *sink, const TraceEvent *event)
         trial->last_heal = event->at;
     }
     note_takeover(trial, event);
+    if (g_getenv("VWIRE_MARKS") != NULL) {
+        g_print("%.3f %s %s %s %s %" G_GINT64_FORMAT "\n", nsec_to_seconds(event->at),
+                event->process, trace_mark_name(event->mark), event->subject,
+                event->detail != NULL ? event->detail : "", event->value);
+    }
 }
 
 static inline Process *

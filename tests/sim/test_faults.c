@@ -1,8 +1,9 @@
 /* Properties: random clusters, chains and faults (tests/sim/fault_cases.h), with invariants on
  * every step, and everything that can be up is up when the faults are over (fault_trial.h).
  *
- * VWIRE_CASES=N runs so many (default 2,000); VWIRE_CASE=K only that one.  A case that fails leaves
- * its files; their place, the seed and the command to replay it are printed. */
+ * VWIRE_CASES=N runs so many (default 2,000); VWIRE_CASE=K only that one, and with
+ * VWIRE_MARKS=1 prints all its marks.  A case that fails leaves its files; their place, the seed
+ * and the command to replay it are printed. */
 #include "tests/sim/fault_trial.h"
 
 #include <stdlib.h>
