@@ -671,14 +671,16 @@ choose_vni(Forwarder *forwarder, const char *client_node)
     return 2 * ++forwarder->last_vni + odd;
 }
 
-/* A Request has led to this endpoint: the old one is told when it is another. */
+/* A Request has led to this endpoint.  When the next hop is another than before, the old one is
+ * told (connect/server.go compares URLs); the other node's manager is the same hop for all of its
+ * endpoints, and tells them itself. */
 static void
 pin(Forwarder *forwarder, Task *task, Actions *actions)
 {
     const NseRecord *nse = g_ptr_array_index(task->candidates, task->next);
     Link *link = task->link;
     if (g_strcmp0(link->nse, nse->name) != 0) {
-        if (link->nse != NULL && link->answer != NULL) {
+        if (link->nse != NULL && link->answer != NULL && g_strcmp0(link->url, nse->url) != 0) {
             close_next(forwarder, link->url, link->answer, actions);
         }
         g_free(link->nse);
