@@ -120,6 +120,7 @@ faults_suite(void)
     if (one != NULL) {
         tcase_add_loop_test(cases, one_case, atoi(one), atoi(one) + 1);
     } else {
+        tcase_add_loop_test(cases, the_same_seed_gives_the_same_fingerprint, 0, 10);
         tcase_add_loop_test(cases, whatever_breaks_the_invariants_hold_and_what_can_be_up_comes_up,
                             0, (n + N_BATCH - 1) / N_BATCH);
     }
