@@ -16,7 +16,7 @@ link_end_copy(const LinkEnd *from, LinkEnd *out)
     out->interface = g_strdup(from->interface);
     out->node = g_strdup(from->node);
     out->ip = g_strdup(from->ip);
-    out->vpp = from->vpp;
+    out->made = from->made;
 }
 
 static void
@@ -26,7 +26,7 @@ link_end_clear(LinkEnd *end)
     g_clear_pointer(&end->interface, g_free);
     g_clear_pointer(&end->node, g_free);
     g_clear_pointer(&end->ip, g_free);
-    end->vpp = 0;
+    end->made = 0;
 }
 
 static GArray *

@@ -31,8 +31,8 @@ typedef struct LinkEnd {
     char *interface; /* its name there */
     char *node;      /* tunnels: the node at this end */
     char *ip;        /* that answers echoes there; NULL: none (pass-through functions, tunnels) */
-    uint32_t vpp;    /* memif: which start of the VPP that the interface is in: a VPP that was
-                        restarted has no interfaces and connects anew */
+    uint32_t made;   /* memif: which making of the interface.  A VPP that was restarted, or that has
+                        removed it, makes it again, and the other end is wired to it anew */
 } LinkEnd;
 
 typedef struct Connection {

@@ -35,6 +35,7 @@ typedef struct Link {
     bool expired; /* its token expired during a Request */
     bool held;    /* established */
     bool joined;
+    uint32_t made; /* of its interfaces */
 } Link;
 
 typedef struct Endpoint {
@@ -54,6 +55,7 @@ typedef struct Endpoint {
     GHashTable *links; /* id -> Link */
     GHashTable *tags;  /* tag, expiry -> Link */
     uint64_t last_tag;
+    uint32_t n_made;
 } Endpoint;
 
 static void
@@ -73,6 +75,13 @@ link_free(void *data)
     connection_unref(link->in);
     connection_unref(link->next);
     g_free(link);
+}
+
+/* Never the same again, in any start of this endpoint. */
+static uint32_t
+next_made(Endpoint *endpoint)
+{
+    return endpoint->base.info->incarnation << 16 | (++endpoint->n_made & 0xffff);
 }
 
 /* Interface names are unique in the Pod: the service and the id of this hop's segment make them, as
@@ -144,7 +153,7 @@ accept(Endpoint *endpoint, Link *link, const Connection *filled, nsec_t now, Act
     const LinkEnd own = {.pod = (char *)endpoint->base.info->pod_key,
                          .interface = interface,
                          .ip = endpoint->passthrough ? NULL : filled->dst_ip,
-                         .vpp = endpoint->boots_vpp ? endpoint->base.info->incarnation : 0};
+                         .made = endpoint->boots_vpp ? link->made : 0};
     link_end_assign(&back->server, &own);
     /* the timeout element (FACTS 2.4) */
     link->expired = false;
@@ -195,9 +204,8 @@ request_next_link(Endpoint *endpoint, Link *link, Actions *actions)
     out->mechanism = WIRE_MEMIF;
     out->vni = 0;
     g_autofree char *interface = interface_name(endpoint, link->in, "out");
-    const LinkEnd own = {.pod = (char *)endpoint->base.info->pod_key,
-                         .interface = interface,
-                         .vpp = endpoint->base.info->incarnation};
+    const LinkEnd own = {
+        .pod = (char *)endpoint->base.info->pod_key, .interface = interface, .made = link->made};
     const LinkEnd unknown = {0};
     link_end_assign(&out->client, &own);
     link_end_assign(&out->server, &unknown);
@@ -289,6 +297,7 @@ finish_close(Endpoint *endpoint, Link *link, nsec_t now, Actions *actions)
         actions_hold(actions, HOLD_CONNECTION, -1);
     }
     link->held = link->joined = link->expired = false;
+    link->made = next_made(endpoint);
     g_clear_pointer(&link->next, connection_unref);
     ipam_release(&endpoint->ipam, link->id);
     monitor_closed(&endpoint->monitor, link->id, actions);
@@ -381,6 +390,7 @@ on_nsm_request(Endpoint *endpoint, const Input *input, Actions *actions)
         link->id = g_strdup(id);
         link->tag = ++endpoint->last_tag;
         link->expiry = ++endpoint->last_tag;
+        link->made = next_made(endpoint);
         g_hash_table_insert(endpoint->links, link->id, link);
         g_hash_table_insert(endpoint->tags, &link->tag, link);
         g_hash_table_insert(endpoint->tags, &link->expiry, link);

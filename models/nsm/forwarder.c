@@ -487,9 +487,9 @@ describe_wiring(const Task *task)
     const LinkEnd *client = &task->in->client, *server = &task->back->server;
     return g_strdup_printf("%d %s/%s@%s %s %u | %d %s/%s@%s %u %s %u", (int)task->in->mechanism,
                            client->pod, client->interface, client->node, client_ip(task),
-                           client->vpp, (int)task->back->mechanism, server->pod, server->interface,
+                           client->made, (int)task->back->mechanism, server->pod, server->interface,
                            server->node, is_tunnel(task->back->mechanism) ? task->back->vni : 0,
-                           server->ip, server->vpp);
+                           server->ip, server->made);
 }
 
 /* nsmonitor: the client's network namespace is watched while the link stands. */
@@ -671,17 +671,16 @@ choose_vni(Forwarder *forwarder, const char *client_node)
     return 2 * ++forwarder->last_vni + odd;
 }
 
-/* A Request has led to this endpoint: the old one is told when the next hop is another.  A manager
- * that leads to both has the same connection for both, and tells the old one itself: a Close to it
- * would end the new one. */
+/* A Request has led to this endpoint.  When the next hop is another than before, the old one is
+ * told (connect/server.go compares URLs); the other node's manager is the same hop for all of its
+ * endpoints, and tells them itself. */
 static void
 pin(Forwarder *forwarder, Task *task, Actions *actions)
 {
     const NseRecord *nse = g_ptr_array_index(task->candidates, task->next);
     Link *link = task->link;
     if (g_strcmp0(link->nse, nse->name) != 0) {
-        bool elsewhere = g_strcmp0(link->url, nse->url) != 0;
-        if (link->nse != NULL && link->answer != NULL && elsewhere) {
+        if (link->nse != NULL && link->answer != NULL && g_strcmp0(link->url, nse->url) != 0) {
             close_next(forwarder, link->url, link->answer, actions);
         }
         g_free(link->nse);

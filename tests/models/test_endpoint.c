@@ -117,16 +117,38 @@ refresh_of(const Connection *answer)
     return again;
 }
 
-START_TEST(a_restarted_function_says_so_of_its_two_ends)
+/* Both its ends say which making of the interfaces they are. */
+static uint32_t
+made(uint64_t call)
 {
+    ask(call, forwarded("c", "fw-1"));
+    uint32_t client = connection_of(call_of(MESSAGE_NSM_REQUEST))->client.made;
+    next_link_agrees();
+    if (n_actions(ACTION_WORK) > 0) {
+        worked(only(ACTION_WORK)->tag);
+        programmed(only(ACTION_DATAPLANE)->tag, NULL);
+    }
+    ck_assert_uint_eq(accepted(call)->server.made, client);
+    return client;
+}
+
+START_TEST(interfaces_that_are_made_again_say_so)
+{
+    firewall_ready();
+    uint32_t first = made(1);
+    ck_assert_uint_eq(made(2), first); /* a refresh */
+    request(3, nsm_message(MESSAGE_NSM_CLOSE, forwarded("c", "fw-1")));
+    failure(only(ACTION_CALL)->tag, FAILURE_REFUSED); /* the next link is not closed */
+    uint64_t tag = action_at(ACTION_DATAPLANE, 0)->tag;
+    programmed(tag, NULL);
+    programmed(tag, NULL);
+    answer_of(3, MESSAGE_OK);
+    uint32_t second = made(4);
+    ck_assert_uint_ne(second, first);
     subject.info.incarnation = 3;
     firewall_ready();
-    ask(1, forwarded("c", "fw-1"));
-    ck_assert_uint_eq(connection_of(call_of(MESSAGE_NSM_REQUEST))->client.vpp, 3);
-    next_link_agrees();
-    worked(only(ACTION_WORK)->tag);
-    programmed(only(ACTION_DATAPLANE)->tag, NULL);
-    ck_assert_uint_eq(accepted(1)->server.vpp, 3);
+    ck_assert_uint_ne(made(5), first);
+    ck_assert_uint_ne(made(6), second);
 }
 END_TEST
 
@@ -833,7 +855,7 @@ main(void)
         the_last_endpoint_serves_and_registers_with_its_identity,
         the_firewall_boots_its_vpp_after_it_has_its_identity,
         a_memif_endpoint_boots_a_vpp_too,
-        a_restarted_function_says_so_of_its_two_ends,
+        interfaces_that_are_made_again_say_so,
         interfaces_of_two_paths_of_one_client_have_different_names,
         services_and_labels_come_from_the_environment,
         the_firewall_reads_the_variable_of_one_service,

@@ -545,6 +545,34 @@ START_TEST(a_request_that_leads_to_another_endpoint_is_programmed_anew)
 }
 END_TEST
 
+/* It is the next hop of both, and the connection's id there is the same. */
+START_TEST(another_endpoint_behind_the_same_manager_is_not_closed_by_this_forwarder)
+{
+    ready();
+    for (uint64_t call = 1; call <= 2; call++) {
+        const char *name = call == 1 ? "nse-1" : "nse-2";
+        ask(call, local_connection("c"));
+        find("{}", found_one(record(name, "svc", OTHER_NODE, "app:nse")));
+        const Action *asked = call_of(MESSAGE_NSM_REQUEST);
+        Connection *back = connection_copy(connection_of(asked));
+        g_free(back->server.node);
+        back->server.node = g_strdup("node-b");
+        back->vni = (uint32_t)call;
+        reply(asked->tag, nsm_message(MESSAGE_NSM_CONNECTION, back));
+        ck_assert_uint_eq(n_actions(ACTION_CALL), 0);
+        if (call == 1) {
+            worked(only(ACTION_WORK)->tag);
+            programmed(only(ACTION_DATAPLANE)->tag, NULL);
+            worked(only(ACTION_WORK)->tag);
+            programmed(only(ACTION_DATAPLANE)->tag, NULL);
+            worked(only(ACTION_WORK)->tag);
+            programmed(only(ACTION_DATAPLANE)->tag, NULL);
+            answer_of(1, MESSAGE_NSM_CONNECTION);
+        }
+    }
+}
+END_TEST
+
 /* ---- tunnels ---- */
 
 static void
@@ -977,12 +1005,12 @@ START_TEST(a_vpp_that_was_restarted_is_wired_anew)
         ready();
         established();
         Connection *again = refresh_of(only(ACTION_REPLY)->message);
-        again->client.vpp = server ? 0 : 1;
+        again->client.made = server ? 0 : 1;
         ask(2, again);
         reply(call_of(MESSAGE_REGISTRY_FIND_NSE)->tag, found_one(nse_1()));
         uint64_t tag = only(ACTION_CALL)->tag;
         Connection *back = endpoint_answer("nse-1", WIRE_KERNEL);
-        back->server.vpp = server ? 1 : 0;
+        back->server.made = server ? 1 : 0;
         reply(tag, nsm_message(MESSAGE_NSM_CONNECTION, back));
         ck_assert_int_eq(action_at(ACTION_DATAPLANE, 0)->dataplane.kind, DATAPLANE_REMOVE);
     }
@@ -1184,6 +1212,7 @@ main(void)
         nsm_dial_timeout_is_obeyed,
         a_refresh_does_not_move_the_turn,
         what_was_made_before_a_failure_is_removed,
+        another_endpoint_behind_the_same_manager_is_not_closed_by_this_forwarder,
         a_request_that_leads_to_another_endpoint_is_programmed_anew,
         each_candidate_that_is_tried_moves_the_turn,
         another_endpoint_behind_the_same_manager_is_that_managers_matter,

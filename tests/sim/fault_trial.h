@@ -223,9 +223,10 @@ check_registrations(Trial *trial)
 
 /* ---- life ---- */
 
-/* cmd-nsc takes over what its init container has left, endpoint included; when that has gone in the
- * meantime, its first Request is tried again and again with this endpoint, and healing begins only
- * after the first success (FACTS 1.10, 1.11): scenarios/regression/property-takeover. */
+/* cmd-nsc takes over what its init container or its last start has left, endpoint included; when
+ * that has gone in the meantime, its first Request is tried again and again with this endpoint, and
+ * healing begins only after the first success (FACTS 1.10, 1.11):
+ * scenarios/regression/property-takeover. */
 static inline void
 note_takeover(Trial *trial, const TraceEvent *event)
 {
@@ -254,6 +255,11 @@ on_trial_mark(TraceSink *sink, const TraceEvent *event)
         trial->last_heal = event->at;
     }
     note_takeover(trial, event);
+    if (g_getenv("VWIRE_MARKS") != NULL) {
+        g_print("%.3f %s %s %s %s %" G_GINT64_FORMAT "\n", nsec_to_seconds(event->at),
+                event->process, trace_mark_name(event->mark), event->subject,
+                event->detail != NULL ? event->detail : "", event->value);
+    }
 }
 
 static inline Process *
@@ -430,7 +436,7 @@ chain_problem(const Trial *trial, guint index)
     if (client == NULL) {
         return g_strdup_printf("chain-%u: the client's Pod is not Ready", index + 1);
     }
-    if (chain->init && is_stuck(trial, client)) {
+    if (is_stuck(trial, client)) {
         return NULL;
     }
     g_autofree char *name = g_strdup_printf("chain-%u", index + 1);
@@ -478,12 +484,45 @@ unready_pod(const Trial *trial)
     return NULL;
 }
 
+static inline bool
+is_registered(const Trial *trial, const char *name)
+{
+    nsec_t now = world_now(trial->world);
+    for (GList *link = apiserver_objects(trial->api, OBJECT_NETWORK_SERVICE_ENDPOINT)->head; link;
+         link = link->next) {
+        const NseRecord *record = ((const ApiObject *)link->data)->nse;
+        if (record != NULL && record->expires > now && g_str_equal(record->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An endpoint or forwarder that runs and is not registered. */
+static inline char *
+unregistered(const Trial *trial)
+{
+    nsec_t now = world_now(trial->world);
+    for (guint i = 0; i < trial->world->processes->len; i++) {
+        const Process *process = g_ptr_array_index(trial->world->processes, i);
+        Component component = process->info->component;
+        bool registers = component == COMPONENT_FORWARDER || component == COMPONENT_FIREWALL ||
+                         component == COMPONENT_NSE;
+        if (registers && now - process->started > 30 * NSEC_PER_SEC &&
+            !is_registered(trial, process->info->pod)) {
+            return g_strdup_printf("%s runs and is not registered", process->info->name);
+        }
+    }
+    return NULL;
+}
+
 /* What is not yet as it should be when all faults are over: NULL when all is well. */
 static inline char *
 what_is_missing(const Trial *trial)
 {
     char *problem = pods_problem(trial);
     problem = problem != NULL ? problem : unready_pod(trial);
+    problem = problem != NULL ? problem : unregistered(trial);
     bool all_can = true;
     for (guint i = 0; i < trial->c->n_chains && problem == NULL; i++) {
         problem = chain_problem(trial, i);
@@ -504,7 +543,7 @@ check_echoes(Trial *trial, guint index)
         return;
     }
     const ApiObject *client = client_pod(trial, chain);
-    if (chain->init && is_stuck(trial, client)) {
+    if (is_stuck(trial, client)) {
         return;
     }
     g_autofree char *port = g_strdup_printf("%s/%s/nsm-1", client->ns, client->name);
@@ -525,35 +564,18 @@ check_echoes(Trial *trial, guint index)
     }
 }
 
-/* Endpoints that run are registered; what has expired is gone, unless the registry that knew of it
- * is gone, too. */
+/* What has expired is gone, unless the registry that knew of it is gone, too. */
 static inline void
 check_final_registrations(Trial *trial)
 {
     nsec_t now = world_now(trial->world);
     const Process *registry = find_process(trial->world, COMPONENT_REGISTRY);
-    g_autoptr(GHashTable) valid = g_hash_table_new(g_str_hash, g_str_equal);
     for (GList *link = apiserver_objects(trial->api, OBJECT_NETWORK_SERVICE_ENDPOINT)->head; link;
          link = link->next) {
         const NseRecord *record = ((const ApiObject *)link->data)->nse;
-        if (record == NULL) {
-            continue;
-        }
-        if (record->expires > now) {
-            g_hash_table_add(valid, record->name);
-        } else if (record->expires < now - 15 * NSEC_PER_SEC &&
-                   record->expires > registry->started + NSE_LIFE) {
+        if (record != NULL && record->expires < now - 15 * NSEC_PER_SEC &&
+            record->expires > registry->started + NSE_LIFE) {
             complain(trial, "%s has expired and is still there", record->name);
-        }
-    }
-    for (guint i = 0; i < trial->world->processes->len; i++) {
-        const Process *process = g_ptr_array_index(trial->world->processes, i);
-        Component component = process->info->component;
-        bool registers = component == COMPONENT_FORWARDER || component == COMPONENT_FIREWALL ||
-                         component == COMPONENT_NSE;
-        if (registers && now - process->started > 120 * NSEC_PER_SEC &&
-            !g_hash_table_contains(valid, process->info->pod)) {
-            complain(trial, "%s runs and is not registered", process->info->name);
         }
     }
 }

@@ -1,8 +1,9 @@
 /* Properties: random clusters, chains and faults (tests/sim/fault_cases.h), with invariants on
  * every step, and everything that can be up is up when the faults are over (fault_trial.h).
  *
- * VWIRE_CASES=N runs so many (default 2,000); VWIRE_CASE=K only that one.  A case that fails leaves
- * its files; their place, the seed and the command to replay it are printed. */
+ * VWIRE_CASES=N runs so many (default 2,000); VWIRE_CASE=K only that one, and with
+ * VWIRE_MARKS=1 prints all its marks.  A case that fails leaves its files; their place, the seed
+ * and the command to replay it are printed. */
 #include "tests/sim/fault_trial.h"
 
 #include <stdlib.h>
@@ -76,6 +77,31 @@ START_TEST(whatever_breaks_the_invariants_hold_and_what_can_be_up_comes_up)
 }
 END_TEST
 
+/* The invariants only look: a run without them, and by world_run, is the same. */
+START_TEST(the_same_seed_gives_the_same_fingerprint)
+{
+    nsec_t until = LAST_STRIKE * NSEC_PER_SEC;
+    uint64_t values[3];
+    for (guint k = 0; k < 3; k++) {
+        scratch_setup();
+        g_autoptr(FaultCase) c = fault_case_new((guint)_i);
+        g_autoptr(Trial) trial = trial_new(c);
+        if (k == 0) {
+            wrap_plane(trial);
+            trial_run(trial, until);
+            ck_assert_msg(trial->problem == NULL, "%s", trial->problem);
+        }
+        /* the trial went one event further */
+        world_run(trial->world, k == 0 ? world_now(trial->world) : until + NSEC_PER_SEC / 10);
+        world_run(trial->world, until + NSEC_PER_SEC);
+        values[k] = fingerprint_value(&trial->fingerprint);
+        scratch_teardown();
+    }
+    ck_assert_uint_eq(values[0], values[1]);
+    ck_assert_uint_eq(values[1], values[2]);
+}
+END_TEST
+
 START_TEST(one_case)
 {
     scratch_setup();
@@ -94,6 +120,7 @@ faults_suite(void)
     if (one != NULL) {
         tcase_add_loop_test(cases, one_case, atoi(one), atoi(one) + 1);
     } else {
+        tcase_add_loop_test(cases, the_same_seed_gives_the_same_fingerprint, 0, 10);
         tcase_add_loop_test(cases, whatever_breaks_the_invariants_hold_and_what_can_be_up_comes_up,
                             0, (n + N_BATCH - 1) / N_BATCH);
     }
