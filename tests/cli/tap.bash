@@ -8,6 +8,8 @@
 #       or a command with plain arguments
 #   known_bug WHERE NAME CHECK...   a test that the program fails: counts as TODO, and says so when
 #       it passes
+#   unjudged FILE     makes $kept/<name>, the scenario without its thresholds: they need more
+#                     replications than a test of the command line makes
 #   finish            prints the plan
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
@@ -93,6 +95,10 @@ known_bug() {
     else
         echo "not ok $n_tests - $name # TODO $where"
     fi
+}
+
+unjudged() {
+    sed '/^  thresholds:/,/^  replications:/{/^  replications:/!d}' "$1" >"$kept/$(basename "$1")"
 }
 
 # The program that reads JSON; builds it when it is not there.
