@@ -244,8 +244,8 @@ check_victims(Recovery *recovery)
 static void
 close_strike(Recovery *recovery, nsec_t now, bool last)
 {
-    if (recovery->fault == NULL) {
-        return;
+    if (recovery->fault == NULL || (last && now == recovery->at)) {
+        return; /* a strike at the very end shows nothing any more */
     }
     check_victims(recovery);
     nsec_t restored = victims_restored(recovery);
@@ -392,7 +392,8 @@ note_service(Recovery *recovery, const char *pod_key, ServiceMark mark)
 static void
 on_pod(Recovery *recovery, const char *pod_key, TraceMark mark, nsec_t at)
 {
-    bool end = mark == TRACE_CONTAINER_EXITED || mark == TRACE_POD_DELETED;
+    bool end = mark == TRACE_CONTAINER_EXITED || mark == TRACE_POD_TERMINATING ||
+               mark == TRACE_POD_DELETED;
     Victim *same = victim_named(recovery, pod_key);
     if (same != NULL && end) {
         same->died = true;
@@ -546,6 +547,7 @@ on_event(TraceSink *sink, const TraceEvent *event)
         recovery->disturbed = event->at;
         break;
     case TRACE_IDENTITY_RECEIVED:
+    case TRACE_POD_TERMINATING:
     case TRACE_POD_DELETED:
     case TRACE_POD_READY:
         on_pod(recovery, event->subject, event->mark, event->at);

@@ -527,6 +527,32 @@ START_TEST(a_pod_that_was_deleted_has_died)
 }
 END_TEST
 
+/* It takes its time to end, and the next strike does not wait for it. */
+START_TEST(a_pod_that_terminates_was_struck)
+{
+    come_up();
+    strike(300, KILL, 1, "pod-kill", NSE);
+    mark(300, TRACE_POD_TERMINATING, NSE, NULL, 0);
+    ck_assert_int_eq(recovery_calm_since(recovery), NSEC_NEVER);
+    strike(301, OTHERS, 1, "pod-kill", MANAGER_1);
+    exits(301, MANAGER_1);
+    finish(400);
+    ck_assert_int_eq(n_missed(), 0);
+}
+END_TEST
+
+START_TEST(a_strike_when_the_run_ends_is_not_looked_at)
+{
+    come_up();
+    strike(300, KILL, 1, "pod-kill", NSE);
+    finish(300);
+    ck_assert_int_eq(n_missed(), 0);
+    ck_assert_uint_eq(n_problems(), 0);
+    ck_assert_uint_eq(recovery_cases(recovery)->len, 0);
+    ck_assert_uint_eq(recovery_n_strikes(recovery, KILL), 1);
+}
+END_TEST
+
 START_TEST(each_pod_that_does_not_die_is_counted)
 {
     come_up();
@@ -1054,6 +1080,8 @@ main(void)
         two_containers_of_a_pod_are_one_victim,
         a_strike_that_ends_no_container_did_not_strike,
         a_pod_that_was_deleted_has_died,
+        a_pod_that_terminates_was_struck,
+        a_strike_when_the_run_ends_is_not_looked_at,
         each_pod_that_does_not_die_is_counted,
         a_fault_that_failed_is_counted_with_its_reason,
         a_fault_of_no_scenario_is_passed_over,
