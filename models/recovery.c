@@ -47,6 +47,7 @@ typedef struct Victim {
     char *key;
     char *base; /* the name without its generated end: what its replacement shares */
     bool died;
+    bool gone; /* the Pod's object: a StatefulSet's next Pod has the same name */
     bool restored;
     bool in_place; /* its container restarts: the Pod stays */
     nsec_t started, identity, serving;
@@ -243,8 +244,8 @@ check_victims(Recovery *recovery)
 static void
 close_strike(Recovery *recovery, nsec_t now, bool last)
 {
-    if (recovery->fault == NULL) {
-        return;
+    if (recovery->fault == NULL || (last && now == recovery->at)) {
+        return; /* a strike at the very end shows nothing any more */
     }
     check_victims(recovery);
     nsec_t restored = victims_restored(recovery);
@@ -267,6 +268,17 @@ fault_named(const Recovery *recovery, const char *name, guint *index)
     return NULL;
 }
 
+/* Whether TRACE_FAULT_ENDED will follow: what has a duration, or lasts until a node has booted. */
+static bool
+will_end(const Fault *fault)
+{
+    bool boots = false;
+    for (guint i = 0; i < fault->n_parts; i++) {
+        boots = boots || fault->parts[i].action == FAULT_NODE_RESTART;
+    }
+    return fault->duration > 0 || boots;
+}
+
 static void
 open_strike(Recovery *recovery, const Fault *fault, guint index, const TraceEvent *event)
 {
@@ -276,7 +288,7 @@ open_strike(Recovery *recovery, const Fault *fault, guint index, const TraceEven
     recovery->strike = event->value;
     recovery->at = event->at;
     recovery->n_strikes[index]++;
-    recovery->lasts[index] = fault->duration > 0;
+    recovery->lasts[index] = will_end(fault);
     for (guint i = 0; i < recovery->n_chains; i++) {
         Track *track = &recovery->tracks[i];
         track->detected = track->healing ? event->at : NSEC_NEVER;
@@ -287,7 +299,19 @@ open_strike(Recovery *recovery, const Fault *fault, guint index, const TraceEven
     }
 }
 
-/* "pod-kill: Pod ns/name" */
+static Victim *
+victim_named(const Recovery *recovery, const char *pod_key)
+{
+    for (guint i = 0; i < recovery->victims->len; i++) {
+        Victim *victim = g_ptr_array_index(recovery->victims, i);
+        if (g_str_equal(victim->key, pod_key)) {
+            return victim;
+        }
+    }
+    return NULL;
+}
+
+/* "pod-kill: Pod ns/name"; several containers of a Pod are one victim */
 static void
 add_victim(Recovery *recovery, const char *target)
 {
@@ -296,8 +320,12 @@ add_victim(Recovery *recovery, const char *target)
     if (!kill && !container) {
         return;
     }
+    const char *pod_key = target + (kill ? strlen(KILL) : strlen(CONTAINER));
+    if (victim_named(recovery, pod_key) != NULL) {
+        return;
+    }
     Victim *victim = g_new0(Victim, 1);
-    victim->key = g_strdup(target + (kill ? strlen(KILL) : strlen(CONTAINER)));
+    victim->key = g_strdup(pod_key);
     victim->base = base_of(victim->key);
     victim->in_place = container;
     victim->started = victim->identity = victim->serving = NSEC_NEVER;
@@ -360,28 +388,18 @@ note_service(Recovery *recovery, const char *pod_key, ServiceMark mark)
     }
 }
 
-static Victim *
-victim_named(const Recovery *recovery, const char *pod_key)
-{
-    for (guint i = 0; i < recovery->victims->len; i++) {
-        Victim *victim = g_ptr_array_index(recovery->victims, i);
-        if (g_str_equal(victim->key, pod_key)) {
-            return victim;
-        }
-    }
-    return NULL;
-}
-
 /* A mark of a Pod: the first victim that waits for it takes it. */
 static void
 on_pod(Recovery *recovery, const char *pod_key, TraceMark mark, nsec_t at)
 {
-    bool end = mark == TRACE_CONTAINER_EXITED || mark == TRACE_POD_DELETED;
+    bool end = mark == TRACE_CONTAINER_EXITED || mark == TRACE_POD_TERMINATING ||
+               mark == TRACE_POD_DELETED;
     Victim *same = victim_named(recovery, pod_key);
     if (same != NULL && end) {
         same->died = true;
+        same->gone = same->gone || mark == TRACE_POD_DELETED;
     }
-    if (end || (same != NULL && !same->in_place)) {
+    if (end || (same != NULL && !same->in_place && !same->gone)) {
         return; /* what a dying Pod still says is no replacement's */
     }
     for (guint i = 0; i < recovery->victims->len; i++) {
@@ -529,6 +547,7 @@ on_event(TraceSink *sink, const TraceEvent *event)
         recovery->disturbed = event->at;
         break;
     case TRACE_IDENTITY_RECEIVED:
+    case TRACE_POD_TERMINATING:
     case TRACE_POD_DELETED:
     case TRACE_POD_READY:
         on_pod(recovery, event->subject, event->mark, event->at);

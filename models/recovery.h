@@ -81,6 +81,6 @@ guint recovery_n_strikes(const Recovery *recovery, guint fault);
 /* What went wrong: strikes that hit nothing or killed nothing, chains that did not recover: char *;
  * `n_missed` counts the former. */
 const GPtrArray *recovery_problems(const Recovery *recovery, int *n_missed);
-/* Nothing is broken: every chain that was ever up is up, nobody heals, nothing that was killed is
- * still missing, no fault lasts.  NSEC_NEVER when it is not so, otherwise since when. */
+/* Nothing is broken: every chain is up, nobody heals, nothing that was killed is still missing, no
+ * fault lasts.  NSEC_NEVER when it is not so, otherwise since when. */
 nsec_t recovery_calm_since(const Recovery *recovery);

@@ -69,19 +69,35 @@ replace(char **text, const char *with)
     *text = g_strdup(with);
 }
 
-/* "namespace/pod/container" -> "namespace/pod" */
+/* "namespace/pod/container" -> "namespace/pod"; NULL: not known, or forgotten */
 static PodTimes *
-pod_of_container(Timeline *timeline, const char *subject)
+pod_of_container(const Timeline *timeline, const char *subject)
 {
     const char *slash = strrchr(subject, '/');
     g_autofree char *key = g_strndup(subject, (gsize)(slash - subject));
-    return pod_times(timeline, key);
+    return g_hash_table_lookup(timeline->pods, key);
+}
+
+static void
+on_container(const Timeline *timeline, const TraceEvent *event)
+{
+    PodTimes *pod = pod_of_container(timeline, event->subject);
+    if (pod != NULL && event->mark == TRACE_CONTAINER_STARTED) {
+        first(&pod->started, event->at);
+    } else if (pod != NULL) {
+        pod->n_restarts += g_strcmp0(event->detail, "0") != 0;
+    }
 }
 
 static void
 on_pod_mark(Timeline *timeline, const TraceEvent *event)
 {
-    PodTimes *pod = pod_times(timeline, event->subject);
+    PodTimes *pod = event->mark == TRACE_POD_CREATED
+                        ? pod_times(timeline, event->subject)
+                        : g_hash_table_lookup(timeline->pods, event->subject);
+    if (pod == NULL) {
+        return; /* forgotten: its containers end after it when it is deleted without grace */
+    }
     switch ((int)event->mark) {
     case TRACE_POD_CREATED:
         first(&pod->created, event->at);
@@ -187,10 +203,13 @@ note_time(GHashTable *times, const TraceEvent *event)
     }
 }
 
+/* A connection's id is "<namespace>/<pod>-<number>". */
 static bool
 is_request_of(const char *id, const char *pod_key)
 {
-    return g_str_has_prefix(id, pod_key) && id[strlen(pod_key)] == '-';
+    const char *number = id + strlen(pod_key) + 1;
+    return g_str_has_prefix(id, pod_key) && number[-1] == '-' &&
+           strspn(number, "0123456789") == strlen(number);
 }
 
 static gboolean
@@ -256,11 +275,8 @@ on_event(TraceSink *sink, const TraceEvent *event)
         on_deleted(timeline, event->subject);
         break;
     case TRACE_CONTAINER_STARTED:
-        first(&pod_of_container(timeline, event->subject)->started, event->at);
-        break;
     case TRACE_CONTAINER_EXITED:
-        pod_of_container(timeline, event->subject)->n_restarts +=
-            g_strcmp0(event->detail, "0") != 0;
+        on_container(timeline, event);
         break;
     case TRACE_REQUEST_STARTED:
         begin_request(timeline, event);

@@ -506,6 +506,205 @@ START_TEST(a_walk_that_goes_on_beyond_the_last_endpoint_is_wrong)
 }
 END_TEST
 
+/* ---- whose Pod is it ---- */
+
+static const Object *
+object_of(const char *kind, const char *name)
+{
+    bool batch = g_str_equal(kind, "Pod");
+    g_autofree char *text =
+        g_strdup_printf("apiVersion: %s\nkind: %s\nmetadata: {name: %s, namespace: ns}\nspec:\n"
+                        "%s",
+                        batch ? "v1" : "apps/v1", kind, name,
+                        batch ? "  containers: [{name: c, image: \"i:1\"}]\n"
+                              : "  selector: {matchLabels: {app: x}}\n  template:\n"
+                                "    metadata: {labels: {app: x}}\n"
+                                "    spec: {containers: [{name: c, image: \"i:1\"}]}\n");
+    return g_ptr_array_index(decode(text), 0);
+}
+
+static void
+assert_owns(const char *kind, const char *name, const char *pods, bool expected)
+{
+    const Object *object = object_of(kind, name);
+    g_auto(GStrv) words = g_strsplit(pods, " ", -1);
+    for (char **pod = words; *pod != NULL; pod++) {
+        ck_assert_msg(object_owns_pod(object, *pod) == expected, "%s %s and Pod %s", kind, name,
+                      *pod);
+    }
+}
+
+START_TEST(a_pod_owns_itself_alone)
+{
+    assert_owns("Pod", "nse", "ns/nse", true);
+    assert_owns("Pod", "nse", "ns/nse-2 ns/nse-abcde ns/ns other/nse nse ns/nse-0 ns/", false);
+    assert_owns("Pod", "nse-abcde", "ns/nse-abcde", true);
+}
+END_TEST
+
+START_TEST(a_deployment_owns_pods_with_two_generated_parts)
+{
+    assert_owns("Deployment", "nse", "ns/nse-7d9c5-abcde ns/nse-00000-22222", true);
+    assert_owns("Deployment", "nse",
+                "ns/nse ns/nse-abcde ns/nse-2-7d9c5-abcde ns/nse-7d9c5-abcde-1 ns/nse-7d9c5-abcd "
+                "ns/nse-7d9c-abcde ns/nse-7d9c5-abcdef ns/nse-7d9c55abcde ns/nse-7d9c5- ns/nse- "
+                "ns/nsex-7d9c5-abcde other/nse-7d9c5-abcde ns/x-nse-7d9c5-abcde ns/nse--7d9c-abcde",
+                false);
+}
+END_TEST
+
+START_TEST(a_replica_set_and_a_daemon_set_own_pods_with_one_generated_part)
+{
+    static const char *const kinds[] = {"ReplicaSet", "DaemonSet"};
+    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        assert_owns(kinds[i], "nsmgr", "ns/nsmgr-abcde ns/nsmgr-00000", true);
+        assert_owns(kinds[i], "nsmgr",
+                    "ns/nsmgr ns/nsmgr-proxy-abcde ns/nsmgr-abcd ns/nsmgr-abcdef ns/nsmgr- "
+                    "ns/nsmgr-7d9c5-abcde other/nsmgr-abcde",
+                    false);
+    }
+}
+END_TEST
+
+START_TEST(a_stateful_set_owns_pods_with_a_number)
+{
+    assert_owns("StatefulSet", "db", "ns/db-0 ns/db-1 ns/db-117", true);
+    assert_owns("StatefulSet", "db", "ns/db ns/db- ns/db-abcde ns/db-1a ns/db-2-0 other/db-0",
+                false);
+    assert_owns("StatefulSet", "db-2", "ns/db-2-0", true);
+}
+END_TEST
+
+/* What a name leaves open is decided by its generated parts. */
+START_TEST(a_workload_whose_name_ends_like_anothers_owns_its_own_pods)
+{
+    assert_owns("Deployment", "nse-2", "ns/nse-2-7d9c5-abcde", true);
+    assert_owns("Deployment", "nse", "ns/nse-2-7d9c5-abcde", false);
+    assert_owns("Deployment", "nse-2", "ns/nse-7d9c5-abcde", false);
+    assert_owns("DaemonSet", "nse-proxy", "ns/nse-proxy-abcde", true);
+    assert_owns("DaemonSet", "nse", "ns/nse-proxy-abcde", false);
+    assert_owns("Deployment", "nse", "ns/nse-proxy-abcde", true); /* it could be one: known limit */
+}
+END_TEST
+
+START_TEST(other_objects_own_no_pods)
+{
+    const Object *service =
+        g_ptr_array_index(decode("apiVersion: networkservicemesh.io/v1\nkind: NetworkService\n"
+                                 "metadata: {name: nse, namespace: ns}\nspec: {}\n"),
+                          0);
+    ck_assert(!object_owns_pod(service, "ns/nse-7d9c5-abcde"));
+    ck_assert(!object_owns_pod(service, "ns/nse-abcde"));
+    ck_assert(!object_owns_pod(service, "ns/nse-0"));
+    ck_assert(!object_owns_pod(service, "ns/nse"));
+}
+END_TEST
+
+START_TEST(an_object_owns_the_pods_that_its_controller_makes_first)
+{
+    static const char *const kinds[] = {"Pod", "Deployment", "ReplicaSet", "StatefulSet"};
+    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        const Object *object = object_of(kinds[i], "some-thing-12345");
+        g_autoptr(GPtrArray) keys = object_pod_keys(object);
+        ck_assert_uint_eq(keys->len, 1);
+        ck_assert_msg(object_owns_pod(object, keys->pdata[0]), "%s: %s", kinds[i],
+                      (char *)keys->pdata[0]);
+    }
+}
+END_TEST
+
+static void
+add_client_deployment(const char *name, const char *urls)
+{
+    g_autofree char *env = g_strdup_printf("{name: NSM_NETWORK_SERVICES, value: \"%s\"}", urls);
+    add_deployment(name, "cmd-nsc:v1.4.0", env, "");
+}
+
+static void
+assert_chains_of(const char *pod, const char *expected)
+{
+    const GPtrArray *list = chains_of_pod(chains, pod);
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        g_string_append_printf(text, "%s%s", i > 0 ? " " : "",
+                               ((const Chain *)g_ptr_array_index(list, i))->name);
+    }
+    ck_assert_msg(g_str_equal(text->str, expected), "%s: \"%s\"", pod, text->str);
+    ck_assert(list == NULL || list->len > 0);
+}
+
+static void
+find_many_clients(void)
+{
+    begin();
+    add_service("svc", "{}");
+    add_last("nse", "");
+    add_client("bare", "kernel://svc/nsm-1");
+    add_client("bare-two", "kernel://svc/nsm-1,kernel://svc/nsm-2");
+    add_client_deployment("client", "kernel://svc/nsm-1,kernel://svc/nsm-2");
+    add_client_deployment("client-2", "kernel://svc/nsm-1");
+    find();
+    ck_assert_uint_eq(chains->chains->len, 6);
+}
+
+START_TEST(the_chains_of_a_pod_are_those_of_its_workload)
+{
+    find_many_clients();
+    assert_chains_of("ns/bare", "svc@ns/bare");
+    assert_chains_of("ns/bare-two", "svc@ns/bare-two svc@ns/bare-two-1");
+    assert_chains_of("ns/client-7d9c5-abcde", "svc@ns/client svc@ns/client-1");
+    assert_chains_of("ns/client-2-7d9c5-abcde", "svc@ns/client-2");
+    static const char *const nobodys[] = {
+        "ns/bare-abcde",
+        "ns/client",
+        "ns/client-abcde",
+        "ns/nse-7d9c5-abcde",
+        "other/bare",
+        "ns/client-2",
+        "bare",
+        "",
+        "ns/ba",
+        "ns/bare-two-1",
+        "ns/client-7-8-9",
+        "ns/unknown",
+        "ns/client-2-7d9c5-abcde-fghij",
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(nobodys); i++) {
+        ck_assert_msg(chains_of_pod(chains, nobodys[i]) == NULL, "%s", nobodys[i]);
+    }
+    finish();
+}
+END_TEST
+
+static void
+assert_connection(const char *id, const char *expected)
+{
+    const Chain *chain = chains_of_connection(chains, id);
+    ck_assert_msg(g_strcmp0(chain != NULL ? chain->name : NULL, expected) == 0, "%s: %s", id,
+                  chain != NULL ? chain->name : "none");
+}
+
+START_TEST(the_chain_of_a_connection_is_that_of_its_pod_and_number)
+{
+    find_many_clients();
+    assert_connection("ns/bare-0", "svc@ns/bare");
+    assert_connection("ns/bare-1", NULL);
+    assert_connection("ns/bare-two-0", "svc@ns/bare-two");
+    assert_connection("ns/bare-two-1", "svc@ns/bare-two-1");
+    assert_connection("ns/bare-two-2", NULL);
+    assert_connection("ns/client-7d9c5-abcde-0", "svc@ns/client");
+    assert_connection("ns/client-7d9c5-abcde-1", "svc@ns/client-1");
+    assert_connection("ns/client-2-7d9c5-abcde-0", "svc@ns/client-2");
+    assert_connection("ns/client-2-7d9c5-abcde-1", NULL);
+    assert_connection("ns/client-7d9c5-abcde", NULL);
+    assert_connection("ns/nse-7d9c5-abcde-0", NULL);
+    assert_connection("ns/bare", NULL);
+    assert_connection("bare", NULL);
+    assert_connection("", NULL);
+    finish();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -531,6 +730,15 @@ main(void)
         a_walk_is_written_as_a_line,
         a_pod_of_a_workload_with_a_longer_name_is_not_taken_for_it,
         a_walk_that_goes_on_beyond_the_last_endpoint_is_wrong,
+        a_pod_owns_itself_alone,
+        a_deployment_owns_pods_with_two_generated_parts,
+        a_replica_set_and_a_daemon_set_own_pods_with_one_generated_part,
+        a_stateful_set_owns_pods_with_a_number,
+        a_workload_whose_name_ends_like_anothers_owns_its_own_pods,
+        other_objects_own_no_pods,
+        an_object_owns_the_pods_that_its_controller_makes_first,
+        the_chains_of_a_pod_are_those_of_its_workload,
+        the_chain_of_a_connection_is_that_of_its_pod_and_number,
     };
     return run_tests("chain", tests, G_N_ELEMENTS(tests), NULL, 0);
 }
