@@ -178,24 +178,7 @@ selects_pod(const Chaos *chaos, const Fault *fault, const FaultSelector *selecto
 static bool
 hits_nodes(const FaultPart *part)
 {
-    switch (part->action) {
-    case FAULT_NODE_DRAIN:
-    case FAULT_NODE_TAINT:
-    case FAULT_NODE_RESTART:
-    case FAULT_NODE_POWEROFF:
-    case FAULT_NODE_CPU_HOG:
-    case FAULT_KUBELET_KILL:
-        return true;
-    case FAULT_PARTITION:
-    case FAULT_LOSS:
-    case FAULT_DELAY:
-    case FAULT_BANDWIDTH:
-    case FAULT_DUPLICATE:
-    case FAULT_CORRUPT:
-        return part->device == NULL;
-    default:
-        return false;
-    }
+    return fault_is_network(part->action) ? part->device == NULL : fault_is_node(part->action);
 }
 
 static guint
@@ -325,7 +308,7 @@ select_targets(const Chaos *chaos, Active *active, const FaultPart *part, GPtrAr
     choose(candidates, how_many(part, candidates->len, &active->random), &active->random);
     for (guint i = 0; i < candidates->len; i++) {
         ApiObject *object = g_ptr_array_index(candidates, i);
-        bool link = nodes && part->action >= FAULT_PARTITION && part->action <= FAULT_CORRUPT;
+        bool link = nodes && fault_is_network(part->action);
         if (link) {
             add_link_targets(targets, part, object->name);
         } else if (nodes) {

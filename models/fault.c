@@ -28,6 +28,18 @@ fault_action_kind(FaultAction action)
     return actions[action].kind;
 }
 
+bool
+fault_is_network(FaultAction action)
+{
+    return g_str_equal(actions[action].kind, "NetworkChaos");
+}
+
+bool
+fault_is_node(FaultAction action)
+{
+    return g_str_equal(actions[action].kind, "NodeChaos");
+}
+
 /* ---- clearing ---- */
 
 void

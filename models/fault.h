@@ -44,6 +44,8 @@ typedef enum FaultAction {
 
 const char *fault_action_name(FaultAction action); /* "pod-kill" */
 const char *fault_action_kind(FaultAction action); /* "PodChaos" */
+bool fault_is_network(FaultAction action);         /* NetworkChaos */
+bool fault_is_node(FaultAction action);            /* NodeChaos */
 
 typedef enum FaultMode {
     FAULT_MODE_ONE,                /* one of those selected, at random */

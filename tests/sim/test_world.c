@@ -443,7 +443,7 @@ START_TEST(a_call_to_nobody_is_refused)
     check_story("1 client failure 1 connection refused\n"
                 "1 client failure 2 connection refused\n"
                 "1 client failure 5 connection refused\n"
-                "9 client failure 4 dial timeout\n" /* it goes on dialling until then */
+                "9 client failure 4 dial timeout\n"     /* it goes on dialling until then */
                 "127 client failure 3 dial timeout\n"); /* TCP gives up; nothing refuses it */
 }
 END_TEST
@@ -1098,7 +1098,8 @@ holds(Script *script, const Input *input, Actions *actions)
 START_TEST(memory_counts_the_start_and_what_is_held)
 {
     Calibration *calibration = (Calibration *)scenario->calibration;
-    calibration->memory[COMPONENT_APP] = (MemoryModel){.start = 1000, .connection = 10, .endpoint = 1};
+    calibration->memory[COMPONENT_APP] =
+        (MemoryModel){.start = 1000, .connection = 10, .endpoint = 1};
     start("process", holds);
     run_until(1);
     g_autoptr(GArray) usage = world_usage(world);
