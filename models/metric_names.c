@@ -23,7 +23,7 @@ const MetricName metric_names[] = {
     {"sfc_echoes_sent_total", {"chain", "probe"}, "", "echoes sent"},
     {"sfc_echoes_lost_total", {"chain", "probe"}, "", "echoes without an answer"},
     {"sfc_loss_ratio", {"chain", "probe"}, "", "share of the echoes without an answer"},
-    {"sfc_rtt_seconds", {"chain", "probe"}, "s", "round-trip time of each answered echo"},
+    {"sfc_rtt_seconds", {"chain", "probe"}, "s", "round-trip time of the answered echoes, their mean"},
     {"sfc_recovery_phase_seconds",
      {"chain", "fault", "phase"},
      "s",

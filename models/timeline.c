@@ -15,6 +15,8 @@ struct Timeline {
     nsec_t replaced_from;
     nsec_t registry_wait;
     guint n_waits;
+    GHashTable *not_ready; /* node -> times, as a number */
+    guint n_evicted;
 };
 
 static void
@@ -271,6 +273,14 @@ on_event(TraceSink *sink, const TraceEvent *event)
     case TRACE_REGISTERED:
         on_pod_mark(timeline, event);
         break;
+    case TRACE_NODE_NOT_READY:
+        g_hash_table_insert(
+            timeline->not_ready, g_strdup(event->subject),
+            GUINT_TO_POINTER(timeline_node_not_ready(timeline, event->subject) + 1));
+        break;
+    case TRACE_POD_EVICTED:
+        timeline->n_evicted++;
+        break;
     case TRACE_POD_DELETED:
         on_deleted(timeline, event->subject);
         break;
@@ -311,12 +321,14 @@ timeline_new(nsec_t replaced_from)
     timeline->open = g_hash_table_new(g_str_hash, g_str_equal);
     timeline->submitted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     timeline->errors = g_ptr_array_new_with_free_func(g_free);
+    timeline->not_ready = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return timeline;
 }
 
 void
 timeline_free(Timeline *timeline)
 {
+    g_hash_table_unref(timeline->not_ready);
     g_hash_table_unref(timeline->open);
     g_hash_table_unref(timeline->pods);
     g_hash_table_unref(timeline->requests);
@@ -367,6 +379,18 @@ const GPtrArray *
 timeline_errors(const Timeline *timeline)
 {
     return timeline->errors;
+}
+
+guint
+timeline_node_not_ready(const Timeline *timeline, const char *node)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(timeline->not_ready, node));
+}
+
+guint
+timeline_n_evicted(const Timeline *timeline)
+{
+    return timeline->n_evicted;
 }
 
 nsec_t

@@ -59,5 +59,9 @@ const GPtrArray *timeline_pods(const Timeline *timeline);
 /* What kubectl was refused: char *, in order. */
 const GPtrArray *timeline_errors(const Timeline *timeline);
 
+/* How often a node's lease has expired, and Pods that were evicted from nodes. */
+guint timeline_node_not_ready(const Timeline *timeline, const char *node);
+guint timeline_n_evicted(const Timeline *timeline);
+
 /* All time that requests have waited in the registry's rate limiter, and how many. */
 nsec_t timeline_registry_wait(const Timeline *timeline, guint *n);

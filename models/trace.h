@@ -26,6 +26,7 @@
     X(POD_DELETED, "pod-deleted")                                                                  \
     X(POD_NOT_READY, "pod-not-ready")       /* it was Ready before */                              \
     X(POD_TERMINATING, "pod-terminating")   /* deletionTimestamp is set; detail: why, if known */  \
+    X(POD_EVICTED, "pod-evicted")           /* by a NoExecute taint; detail: node */               \
     X(NODE_NOT_READY, "node-not-ready")     /* its lease has expired */                            \
     X(NODE_READY, "node-ready")             /* again */                                            \
     X(IDENTITY_REFUSED, "identity-refused") /* no entry for this workload yet */                   \

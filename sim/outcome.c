@@ -375,14 +375,9 @@ collect_usage(Outcome *outcome, World *world)
         add_value(outcome, "component_cpu_seconds_total", "component", name, "s", one->cpu);
         add_value(outcome, "component_cpu_throttled_seconds_total", "component", name, "s",
                   one->throttled);
-        if (one->n_restarts > 0) {
-            add_value(outcome, "component_restarts_total", "component", name, "",
-                      (double)one->n_restarts);
-        }
-        if (one->n_oom > 0) {
-            add_value(outcome, "component_oom_kills_total", "component", name, "",
-                      (double)one->n_oom);
-        }
+        add_value(outcome, "component_restarts_total", "component", name, "",
+                  (double)one->n_restarts);
+        add_value(outcome, "component_oom_kills_total", "component", name, "", (double)one->n_oom);
     }
 }
 
@@ -440,14 +435,24 @@ collect_chain_recovery(Outcome *outcome, const RecoveryChain *chain, nsec_t now)
 
 static void
 collect_recovery(Outcome *outcome, const Scenario *scenario, const Chains *chains,
-                 const Recovery *recovery, nsec_t now)
+                 const OutcomeSources *sources, nsec_t now)
 {
+    const Recovery *recovery = sources->recovery;
+    const Timeline *timeline = sources->timeline;
     for (guint i = 0; i < chains->chains->len; i++) {
         collect_chain_recovery(outcome, recovery_chain(recovery, i), now);
     }
     const GPtrArray *cases = recovery_cases(recovery);
     for (guint i = 0; i < cases->len; i++) {
         collect_case(outcome, g_ptr_array_index(cases, i));
+    }
+    for (guint i = 0; scenario->n_faults > 0 && i < scenario->n_nodes; i++) {
+        const char *node = scenario->nodes[i].name;
+        add_value(outcome, "node_not_ready_total", "node", node, "",
+                  timeline_node_not_ready(timeline, node));
+    }
+    if (scenario->n_faults > 0) {
+        add_value(outcome, "pods_evicted_total", NULL, NULL, "", timeline_n_evicted(timeline));
     }
     for (guint i = 0; i < scenario->n_faults; i++) {
         add_value(outcome, "faults_injected_total", "fault", scenario->faults[i].name, "",
@@ -486,7 +491,7 @@ outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
     add_value(outcome, "nsm_registry_waits_total", NULL, NULL, "", n_waits);
     collect_usage(outcome, world);
     if (sources->recovery != NULL) {
-        collect_recovery(outcome, scenario, chains, sources->recovery, world_now(world));
+        collect_recovery(outcome, scenario, chains, sources, world_now(world));
     }
     EngineCounters counters = engine_counters(world_engine(world));
     outcome->n_events = counters.n_run;

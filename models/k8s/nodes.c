@@ -89,6 +89,9 @@ evict(NodeLifecycle *nodes, const ApiObject *pod, nsec_t now, Actions *actions)
     query->uid = pod->uid;
     query->grace = pod->pod->grace_period;
     call(nodes, tag_of(TAG_DELETE, pod->uid), query, now, actions);
+    g_autofree char *key = api_object_key(pod);
+    actions_trace(actions, TRACE_POD_EVICTED, actions_string(actions, key),
+                  actions_string(actions, pod->node));
 }
 
 static void
