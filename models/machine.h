@@ -50,8 +50,8 @@ typedef enum InputKind {
     INPUT_DATAPLANE, /* tag; error text or NULL */
     INPUT_RUNTIME,   /* tag; error text or NULL */
     INPUT_EXITED,    /* a container ended: pod_uid, container, exit_code (kubelets only) */
-    INPUT_FOUND,     /* RUNTIME_LIST: a container that runs: pod_uid, container, paused (kubelets
-                        only) */
+    INPUT_FOUND,     /* RUNTIME_LIST: a container that runs: pod_uid, container, paused; or a
+                        sandbox: pod_uid, ip (kubelets only) */
     INPUT_INJECTED,  /* tag; error text or NULL: what was injected struck, or why not */
     INPUT_STOP,      /* SIGTERM */
 } InputKind;
@@ -76,7 +76,8 @@ typedef struct Input {
     uint64_t pod_uid;
     guint container;
     int exit_code;
-    bool paused; /* FOUND: it runs the pause image */
+    bool paused;    /* FOUND: it runs the pause image */
+    const char *ip; /* FOUND: the sandbox's address; NULL: a container */
 } Input;
 
 /* Why a call did not succeed: the failure, or the text of an ERROR reply; NULL for any other reply.

@@ -600,17 +600,15 @@ broken(const Port *port, const char *what, GError **error)
                      what);
 }
 
+/* Another may have taken its place in the tunnel, which may be gone since. */
 static bool
 check_tunnel(const Plane *plane, const Port *port, GError **error)
 {
     const Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, port->tunnel);
-    if (tunnel == NULL) {
-        return broken(port, "its tunnel is not known", error);
-    }
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; tunnel != NULL && i < 2; i++) {
         const Port *end = tunnel->ends[i];
         if (end != NULL && g_strcmp0(end->tunnel, port->tunnel) != 0) {
-            return broken(port, "the other end is of another tunnel", error);
+            return broken(port, "an end of its tunnel is of another tunnel", error);
         }
     }
     return port->wire == NULL || broken(port, "a tunnel end with a wire", error);

@@ -69,6 +69,7 @@ start_process(RuntimeTask *task)
 
 struct Sandbox {
     WorldNode *node;
+    uint64_t pod_uid;
     char *ip;
 };
 
@@ -86,6 +87,7 @@ add_sandbox(RuntimeTask *task)
     World *world = task->world;
     struct Sandbox *sandbox = g_new0(struct Sandbox, 1);
     sandbox->node = task->node;
+    sandbox->pod_uid = task->op.pod_uid;
     sandbox->ip = g_strdup(task->pod_ip);
     g_hash_table_insert(world->sandboxes, g_strdup_printf("%s/%s", task->ns, task->pod), sandbox);
     g_hash_table_insert(world->pod_ips, g_strdup(task->pod_ip), task->node);
@@ -105,11 +107,39 @@ remove_sandbox(World *world, const char *pod_key)
     usage_retire_pod(world, pod_key);
 }
 
+static int
+compare_sandboxes(const void *a, const void *b)
+{
+    const struct Sandbox *left = *(struct Sandbox *const *)a, *right = *(struct Sandbox *const *)b;
+    return left->pod_uid < right->pod_uid ? -1 : left->pod_uid > right->pod_uid;
+}
+
+static void
+list_sandboxes(const RuntimeTask *task)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
+    GHashTableIter iter;
+    void *value;
+    g_hash_table_iter_init(&iter, task->world->sandboxes);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (((const struct Sandbox *)value)->node == task->node) {
+            g_ptr_array_add(found, value);
+        }
+    }
+    g_ptr_array_sort(found, compare_sandboxes);
+    for (guint i = 0; task->kubelet != NULL && i < found->len; i++) {
+        const struct Sandbox *sandbox = g_ptr_array_index(found, i);
+        Input input = {.kind = INPUT_FOUND, .pod_uid = sandbox->pod_uid, .ip = sandbox->ip};
+        world_step(task->kubelet, &input);
+    }
+}
+
 /* Everything that runs on this node, for a kubelet that has just started. */
 static void
 list_containers(RuntimeTask *task)
 {
     World *world = task->world;
+    list_sandboxes(task);
     for (guint i = 0; task->kubelet != NULL && i < world->processes->len; i++) {
         const Process *process = g_ptr_array_index(world->processes, i);
         if (process->node == task->node && process->info->pod != NULL) {

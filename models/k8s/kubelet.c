@@ -103,6 +103,7 @@ typedef struct KubePod {
 typedef struct Found {
     uint64_t running;
     uint64_t paused;
+    char *ip; /* of its sandbox; NULL: none was found */
 } Found;
 
 typedef struct Kubelet {
@@ -754,6 +755,14 @@ exit_reason(const Input *input)
                                                      : "Error";
 }
 
+static void
+found_free(void *data)
+{
+    Found *found = data;
+    g_free(found->ip);
+    g_free(found);
+}
+
 /* What was found running at the start and has ended since. */
 static void
 forget_found(Kubelet *kubelet, uint64_t uid, guint container)
@@ -1002,18 +1011,20 @@ adopt(Kubelet *kubelet, KubePod *pod, const Found *found, nsec_t now)
     for (guint i = 0; i < pod->n_containers; i++) {
         adopt_container(pod, i, found, initialized, now);
     }
-    pod->ip = pod->object->pod_ip != NULL      ? g_strdup(pod->object->pod_ip)
+    pod->ip = found->ip != NULL                ? g_strdup(found->ip)
+              : pod->object->pod_ip != NULL    ? g_strdup(pod->object->pod_ip)
               : pod->object->pod->host_network ? g_strdup(kubelet->base.info->node_ip)
                                                : next_address(kubelet);
     enter(pod, STATE_RUNNING);
 }
 
 /* What runs of a Pod since before this process began, taken from the list. */
-static Found
+static Found /* its `ip` is the caller's */
 take_found(Kubelet *kubelet, uint64_t uid)
 {
     const Found *known = g_hash_table_lookup(kubelet->found, &uid);
     Found found = known != NULL ? *known : (Found){0};
+    found.ip = g_strdup(found.ip);
     g_hash_table_remove(kubelet->found, &uid);
     return found;
 }
@@ -1027,10 +1038,12 @@ begin_worker(Kubelet *kubelet, KubePod *pod, nsec_t now)
         recall(pod, i);
     }
     Found found = take_found(kubelet, pod->object->uid);
-    if (found.running != 0) {
+    g_autofree char *ip = found.ip;
+    bool is_there = found.running != 0 || ip != NULL; /* its containers may have ended meanwhile */
+    if (is_there) {
         adopt(kubelet, pod, &found, now);
     }
-    return found.running != 0;
+    return is_there;
 }
 
 static void
@@ -1204,6 +1217,10 @@ on_found(Kubelet *kubelet, const Input *input)
         g_hash_table_insert(kubelet->found, g_memdup2(&input->pod_uid, sizeof input->pod_uid),
                             found);
     }
+    if (input->ip != NULL) {
+        found->ip = g_strdup(input->ip);
+        return;
+    }
     found->running |= UINT64_C(1) << input->container;
     found->paused |= (uint64_t)input->paused << input->container;
 }
@@ -1232,7 +1249,9 @@ stop_orphans(Kubelet *kubelet, Actions *actions)
     g_array_sort(orphans, compare_uid);
     for (guint i = 0; i < orphans->len; i++) {
         uint64_t orphan = g_array_index(orphans, uint64_t, i);
-        uint64_t running = take_found(kubelet, orphan).running;
+        Found found = take_found(kubelet, orphan);
+        g_autofree char *ip = found.ip;
+        uint64_t running = found.running;
         for (guint k = 0; running >> k != 0; k++) {
             if ((running >> k & 1) != 0) {
                 uint64_t tag = orphan << 16 | (uint64_t)k << 8 | TAG_STOP_CONTAINER;
@@ -1484,7 +1503,7 @@ kubelet_new(const ProcessInfo *info, guint node_index)
     process_random(info, "sync-retry", &kubelet->retry_random);
     status_manager_init(&kubelet->statuses, &kubelet->client, 0);
     informer_init(&kubelet->watched, OBJECT_POD, TAG_WATCH, info->node);
-    kubelet->found = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+    kubelet->found = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, found_free);
     kubelet->pods = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, pod_free);
     kubelet->caches = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return &kubelet->base;

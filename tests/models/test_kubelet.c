@@ -1842,6 +1842,22 @@ START_TEST(an_adopted_container_is_stopped_and_restarted_as_any_other)
 }
 END_TEST
 
+START_TEST(a_sandbox_whose_container_has_ended_meanwhile_is_kept)
+{
+    ApiObject *pod = add(NULL);
+    bench_run_for(&bench, 20 * S);
+    ApiObject *now = stored(pod);
+    begin_again();
+    bench_step(&bench, (Input){.kind = INPUT_FOUND, .pod_uid = pod->uid, .ip = "10.32.2.77"});
+    bench_event(&bench, WATCH_ADDED, now);
+    bench_run_for(&bench, 20 * S);
+    ck_assert_int_eq(op_at(RUNTIME_RUN_SANDBOX, pod, 0, 0), NSEC_NEVER);
+    ck_assert_int_ne(start_at(pod, 0, 0), NSEC_NEVER);
+    ck_assert_int_eq(last_status(pod)->containers[0].restarts, 1);
+    ck_assert_str_eq(stored(pod)->pod_ip, "10.32.2.77");
+}
+END_TEST
+
 /* PodChaos pod-failure ends while no kubelet looks: what runs is still the pause image. */
 START_TEST(what_runs_with_the_pause_image_is_replaced_when_the_pod_wants_its_own)
 {
@@ -2047,6 +2063,7 @@ beginning_case(void)
     tcase_add_test(beginning, a_pod_deleted_while_its_node_was_down_is_finished_at_once);
     tcase_add_test(beginning,
                    what_runs_with_the_pause_image_is_replaced_when_the_pod_wants_its_own);
+    tcase_add_test(beginning, a_sandbox_whose_container_has_ended_meanwhile_is_kept);
     tcase_add_test(beginning, what_is_found_of_a_pod_that_goes_before_its_sync_is_stopped);
     tcase_add_test(beginning, what_ends_before_its_pod_is_known_is_restarted);
     tcase_add_test(beginning, another_pod_of_that_name_is_not_patched);
