@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { TAG_PODS = 1, TAG_NODES, TAG_STRIKE, TAG_END, TAG_INJECT, TAG_BITS = 4 };
+enum { TAG_PODS = 1, TAG_NODES, TAG_STRIKE, TAG_END, TAG_INJECT, TAG_RELEASE, TAG_BITS = 4 };
 
 typedef struct Target {
     const FaultPart *part;
@@ -38,6 +38,12 @@ static uint64_t
 tag_of(guint fault, int kind)
 {
     return (uint64_t)fault << TAG_BITS | (uint64_t)kind;
+}
+
+static int
+kind_of(uint64_t tag)
+{
+    return (int)(tag & ((1 << TAG_BITS) - 1));
 }
 
 static void
@@ -375,10 +381,11 @@ impairment_of(const FaultPart *part)
     return out;
 }
 
+/* What does not begin, ends: what it was done to may be gone by then, which is no failure. */
 static FaultOp *
-inject(guint fault, const Target *target, FaultOpKind kind, Actions *actions)
+inject(guint fault, const Target *target, FaultOpKind kind, bool begin, Actions *actions)
 {
-    FaultOp *op = actions_inject(actions, tag_of(fault, TAG_INJECT), kind);
+    FaultOp *op = actions_inject(actions, tag_of(fault, begin ? TAG_INJECT : TAG_RELEASE), kind);
     op->node = target->node != NULL ? actions_string(actions, target->node) : NULL;
     op->peer_node = target->peer_node != NULL ? actions_string(actions, target->peer_node) : NULL;
     if (target->pod != NULL) {
@@ -392,7 +399,7 @@ static void
 impair(guint fault, const Target *target, bool begin, Actions *actions)
 {
     FaultOp *op =
-        inject(fault, target, target->pod != NULL ? FAULT_OP_WIRE : FAULT_OP_LINK, actions);
+        inject(fault, target, target->pod != NULL ? FAULT_OP_WIRE : FAULT_OP_LINK, begin, actions);
     if (target->pod != NULL) {
         op->pod_port = actions_printf(actions, "%s/%s/%s", target->pod->ns, target->pod->name,
                                       target->part->device);
@@ -405,7 +412,7 @@ stress(guint fault, const Target *target, bool begin, Actions *actions)
 {
     const FaultPart *part = target->part;
     bool memory = part->action == FAULT_STRESS_MEMORY;
-    FaultOp *op = inject(fault, target, memory ? FAULT_OP_MEMORY : FAULT_OP_CPU, actions);
+    FaultOp *op = inject(fault, target, memory ? FAULT_OP_MEMORY : FAULT_OP_CPU, begin, actions);
     op->workers = begin ? MAX(part->workers, 1) : 0;
     op->load = part->load > 0 ? part->load / 100 : 1;
     op->size = begin ? part->size * MAX(part->workers, 1) : 0;
@@ -463,7 +470,7 @@ act(Chaos *chaos, guint fault, const Target *target, bool begin, Actions *action
         break;
     case FAULT_CONTAINER_KILL:
         if (begin) {
-            inject(fault, target, FAULT_OP_KILL, actions);
+            inject(fault, target, FAULT_OP_KILL, true, actions);
         }
         break;
     case FAULT_NODE_DRAIN:
@@ -472,11 +479,11 @@ act(Chaos *chaos, guint fault, const Target *target, bool begin, Actions *action
         break;
     case FAULT_NODE_RESTART:
     case FAULT_NODE_POWEROFF:
-        inject(fault, target, begin ? FAULT_OP_NODE_OFF : FAULT_OP_NODE_ON, actions);
+        inject(fault, target, begin ? FAULT_OP_NODE_OFF : FAULT_OP_NODE_ON, begin, actions);
         break;
     case FAULT_KUBELET_KILL:
         if (begin) {
-            inject(fault, target, FAULT_OP_KUBELET, actions);
+            inject(fault, target, FAULT_OP_KUBELET, true, actions);
         }
         break;
     case FAULT_NODE_CPU_HOG:
@@ -667,7 +674,7 @@ static void
 on_timer(Chaos *chaos, const Input *input, Actions *actions)
 {
     Active *active = &chaos->active[input->tag >> TAG_BITS];
-    if ((input->tag & ((1 << TAG_BITS) - 1)) == TAG_STRIKE) {
+    if (kind_of(input->tag) == TAG_STRIKE) {
         strike(chaos, active, actions);
     } else {
         end(chaos, active, actions);
@@ -693,7 +700,7 @@ step(Machine *machine, const Input *input, Actions *actions)
         }
         break;
     case INPUT_INJECTED:
-        if (input->error != NULL) {
+        if (input->error != NULL && kind_of(input->tag) == TAG_INJECT) {
             miss(&chaos->active[input->tag >> TAG_BITS], actions_string(actions, input->error),
                  actions);
         }

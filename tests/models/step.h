@@ -162,6 +162,11 @@ bench_note(Bench *bench, const Action *action)
         done->action.runtime.pod = bench_string(bench, action->runtime.pod);
         done->action.runtime.pod_ip = bench_string(bench, action->runtime.pod_ip);
     }
+    if (action->kind == ACTION_INJECT) {
+        done->action.fault.node = bench_string(bench, action->fault.node);
+        done->action.fault.peer_node = bench_string(bench, action->fault.peer_node);
+        done->action.fault.pod_port = bench_string(bench, action->fault.pod_port);
+    }
     g_ptr_array_add(bench->done, done);
 }
 
