@@ -307,27 +307,40 @@ world_use_memory(Process *process, int64_t delta)
     engine_reschedule(world->engine, &process->kill_event, engine_now(world->engine));
 }
 
+/* Calls and streams; false: it is something else. */
+static bool
+perform_rpc(Process *process, Action *action)
+{
+    switch ((int)action->kind) {
+    case ACTION_CALL:
+    case ACTION_OPEN:
+        rpc_call(process, action, action->kind == ACTION_OPEN);
+        return true;
+    case ACTION_CANCEL:
+        rpc_cancel(process, action->tag);
+        return true;
+    case ACTION_REPLY:
+        rpc_reply(process, action, g_steal_pointer(&action->message));
+        return true;
+    case ACTION_PUSH:
+        rpc_push(process, action, g_steal_pointer(&action->message));
+        return true;
+    case ACTION_CLOSE:
+        rpc_close(process, action->call);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void
 perform(Process *process, Action *action)
 {
     World *world = process->world;
-    switch (action->kind) {
-    case ACTION_CALL:
-    case ACTION_OPEN:
-        rpc_call(process, action, action->kind == ACTION_OPEN);
-        break;
-    case ACTION_CANCEL:
-        rpc_cancel(process, action->tag);
-        break;
-    case ACTION_REPLY:
-        rpc_reply(process, action, g_steal_pointer(&action->message));
-        break;
-    case ACTION_PUSH:
-        rpc_push(process, action, g_steal_pointer(&action->message));
-        break;
-    case ACTION_CLOSE:
-        rpc_close(process, action->call);
-        break;
+    if (perform_rpc(process, action)) {
+        return;
+    }
+    switch ((int)action->kind) {
     case ACTION_TIMER:
         set_timer(process, action->tag, action->delay);
         break;

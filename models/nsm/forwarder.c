@@ -827,9 +827,7 @@ close_expired(Forwarder *forwarder, Link *link, Actions *actions)
 static void
 on_link_timer(Forwarder *forwarder, Link *link, uint64_t tag, Actions *actions)
 {
-    if (tag == link->poll) {
-        close_expired(forwarder, link, actions);
-    } else if (link->busy) {
+    if (tag != link->poll && link->busy) {
         link->expired = true;
     } else {
         close_expired(forwarder, link, actions);

@@ -1178,7 +1178,7 @@ START_TEST(nsm_dial_timeout_is_obeyed)
 END_TEST
 
 int
-main(void)
+main(void) /* NOLINT(readability-function-size): the list of the tests */
 {
     const TTest *const tests[] = {
         vpp_boots_before_the_identity_is_asked_for,

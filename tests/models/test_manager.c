@@ -1023,7 +1023,7 @@ START_TEST(a_token_does_not_outlive_the_svid)
 END_TEST
 
 int
-main(void)
+main(void) /* NOLINT(readability-function-size): the list of the tests */
 {
     const TTest *const tests[] = {
         it_listens_when_it_has_its_identity,

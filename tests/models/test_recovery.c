@@ -1061,7 +1061,7 @@ START_TEST(the_testbeds_scenario_is_followed_as_it_is)
 END_TEST
 
 int
-main(void)
+main(void) /* NOLINT(readability-function-size): the list of the tests */
 {
     const TTest *const tests[] = {
         a_path_that_went_down_recovers_when_it_is_up_and_the_heal_is_done,

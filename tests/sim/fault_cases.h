@@ -504,7 +504,7 @@ write_scenario(FaultCase *c)
                            "  manifests:\n  - path: spire\n"
                            "  - {path: nsm, startTime: 8s}\n"
                            "  - {path: chains.yaml, startTime: %us}\n",
-                           late ? 34 : 26);
+                           late ? 34U : 26U);
     g_string_append_printf(text, "  faults:\n%s", c->faults->str);
     scratch_write("case.yaml", text->str);
     c->path = scratch_path("case.yaml");

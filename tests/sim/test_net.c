@@ -8,6 +8,7 @@
 #include "sim/net.h"
 
 #include "models/message.h"
+#include "sim/dataplane.h"
 #include "sim/world_types.h"
 #include "tests/models/scratch.h"
 
@@ -808,6 +809,41 @@ START_TEST(the_control_planes_node_is_not_switched_off)
 }
 END_TEST
 
+/* ---- what a process that ends leaves behind ---- */
+
+static const ContainerSpec vpp_container = {
+    .name = (char *)"forwarder-vpp", .image = (char *)"registry.io/cmd-forwarder-vpp:v1.4.0"};
+
+static void
+programs(Script *script, const Input *input, Actions *actions)
+{
+    if (input->kind == INPUT_START) {
+        DataPlaneOp *op = actions_dataplane(actions, 4, DATAPLANE_CREATE_INTERFACE);
+        op->owner = "nsm/fwd";
+        op->node = "a";
+        op->port = "nsm/fwd/1/client";
+        op->pod = "ns/client";
+        op->pod_port = "ns/client/nsm-1";
+    }
+}
+
+START_TEST(what_a_vpp_that_ends_was_to_program_is_not_programmed)
+{
+    Process *forwarder = start(0, "forwarder", programs);
+    ((ProcessInfo *)forwarder->info)->container = &vpp_container;
+    run_until(MS);
+    ck_assert_uint_eq(sim_dataplane_counts(world->dataplane).n_pending, 1);
+    world_end_process(forwarder, 0);
+    DataPlaneCounts counts = sim_dataplane_counts(world->dataplane);
+    ck_assert_uint_eq(counts.n_pending, 0);
+    ck_assert_uint_eq(counts.n_cancelled, 1);
+    ck_assert_uint_eq(g_hash_table_size(world->dataplane_ops), 0);
+    run_until(100 * S);
+    g_autoptr(GArray) hops = world->dataplane->class->walk(world->dataplane, "ns/client/nsm-1");
+    ck_assert_uint_eq(hops->len, 0);
+}
+END_TEST
+
 /* ---- suite ---- */
 
 static void
@@ -860,6 +896,7 @@ main(void)
         what_is_not_there_cannot_be_hit,
         a_node_goes_off_and_comes_back_with_a_kubelet,
         the_control_planes_node_is_not_switched_off,
+        what_a_vpp_that_ends_was_to_program_is_not_programmed,
     };
     Suite *suite = suite_create("net");
     add_tests(suite, "packets", net_setup, net_teardown, packets, G_N_ELEMENTS(packets));
