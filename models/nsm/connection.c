@@ -1,8 +1,6 @@
 /* Connections, and the messages of NSM and its registry. */
 #include "models/nsm/connection.h"
 
-#include <string.h>
-
 static void
 segment_clear(void *data)
 {
@@ -101,19 +99,6 @@ connection_unref(Connection *connection)
     g_free(connection);
 }
 
-/* A new segment's id.  The real ones are UUIDs: where a path turns to another hop, all ids behind
- * it are new, too, so that closing the old path does not hit the new one.  Here they end in the
- * name of the hop that the path has turned to last. */
-static char *
-new_segment_id(const Connection *connection, guint index, const char *turned_to)
-{
-    const char *before = connection_segment(connection, index - 1)->id;
-    const char *inherited = strrchr(before, '@');
-    return turned_to != NULL ? g_strdup_printf("%s#%u@%s", connection->id, index, turned_to)
-                             : g_strdup_printf("%s#%u%s", connection->id, index,
-                                               inherited != NULL ? inherited : "");
-}
-
 /* sdk@v1.4.0:pkg/networkservice/common/updatepath/common.go */
 void
 connection_advance(Connection *connection, const char *name, nsec_t now, nsec_t lifetime)
@@ -125,8 +110,9 @@ connection_advance(Connection *connection, const char *name, nsec_t now, nsec_t 
         bool replaces = next < connection->path->len;
         g_array_set_size(connection->path, MIN(next, connection->path->len));
         PathSegment segment = {.name = g_strdup(name)};
-        segment.id = next == 0 ? g_strdup(connection->id)
-                               : new_segment_id(connection, next, replaces ? name : NULL);
+        segment.id = next == 0  ? g_strdup(connection->id)
+                     : replaces ? g_strdup_printf("%s#%u@%s", connection->id, next, name)
+                                : g_strdup_printf("%s#%u", connection->id, next);
         g_array_append_val(connection->path, segment);
     }
     g_array_index(connection->path, PathSegment, next).expires = now + lifetime;
@@ -166,7 +152,7 @@ connection_next_id(const Connection *connection)
 {
     guint next = connection->index + 1;
     return next < connection->path->len ? g_strdup(connection_segment(connection, next)->id)
-                                        : new_segment_id(connection, next, NULL);
+                                        : g_strdup_printf("%s#%u", connection->id, next);
 }
 
 nsec_t

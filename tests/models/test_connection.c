@@ -71,24 +71,6 @@ START_TEST(a_refresh_renews_only_the_token_of_its_own_segment)
 }
 END_TEST
 
-/* As with UUIDs: what is closed behind the old hop is not what is behind the new one. */
-START_TEST(all_ids_behind_another_hop_are_new)
-{
-    g_autoptr(Connection) connection = local_path();
-    connection->index = 1;
-    connection_advance(connection, "forwarder-2", 0, SECONDS(60));
-    g_autofree char *next = connection_next_id(connection);
-    connection_advance(connection, "nse", 0, SECONDS(60));
-    ck_assert_str_eq(connection_segment_id(connection), next);
-    ck_assert_str_ne(connection_segment_id(connection), "c#3");
-    g_autoptr(Connection) other = local_path();
-    other->index = 1;
-    connection_advance(other, "forwarder-3", 0, SECONDS(60));
-    connection_advance(other, "nse", 0, SECONDS(60));
-    ck_assert_str_ne(connection_segment_id(other), next);
-}
-END_TEST
-
 START_TEST(another_name_cuts_the_path_there)
 {
     g_autoptr(Connection) connection = local_path();
@@ -221,7 +203,6 @@ main(void)
         a_local_path_has_four_segments,
         a_refresh_keeps_the_ids_and_the_path_beyond,
         a_refresh_renews_only_the_token_of_its_own_segment,
-        all_ids_behind_another_hop_are_new,
         another_name_cuts_the_path_there,
         ids_are_unique_in_a_path,
         a_connection_expires_with_the_soonest_of_its_tokens,
