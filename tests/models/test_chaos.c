@@ -523,6 +523,23 @@ START_TEST(places_are_those_of_the_newest_pod_that_lives)
 }
 END_TEST
 
+START_TEST(a_newer_pod_that_is_being_deleted_is_no_place)
+{
+    begin_fault("preset: local-nsmgr-restart, startTime: 10s");
+    ApiObject *next = api_object_new(OBJECT_POD, "ns-a", "client-6d9c7-bbbbb");
+    next->uid = 50;
+    next->version = 1;
+    next->pod = shown[CLIENT]->pod;
+    next->node = g_strdup("three");
+    next->deleting = true;
+    g_ptr_array_add(bench.objects, next);
+    show(WATCH_ADDED, next);
+    bench_run_until(&bench, 10 * S);
+    assert_deleted("nsmgr-aaaaa");
+    finish();
+}
+END_TEST
+
 START_TEST(pods_that_are_being_deleted_or_have_no_node_are_not_hit)
 {
     begin_fault("name: x, kind: PodChaos, action: pod-kill, startTime: 10s, mode: all, "
@@ -992,6 +1009,7 @@ main(void)
         presets_hit_what_they_are_named_after,
         the_whole_system_is_every_manager_and_forwarder_and_the_registry,
         places_are_those_of_the_newest_pod_that_lives,
+        a_newer_pod_that_is_being_deleted_is_no_place,
         pods_that_are_being_deleted_or_have_no_node_are_not_hit,
         a_pod_that_is_gone_is_not_hit,
         newer_snapshots_count_and_older_ones_do_not,

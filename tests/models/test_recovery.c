@@ -412,6 +412,20 @@ START_TEST(two_victims_of_a_workload_need_two_replacements)
 }
 END_TEST
 
+START_TEST(the_last_that_serves_again_counts_whatever_was_killed_first)
+{
+    come_up();
+    strike(300, PRESET, 1, "pod-kill", REGISTRY);
+    strike(300, PRESET, 1, "pod-kill", MANAGER_1);
+    exits(300, REGISTRY);
+    exits(300, MANAGER_1);
+    mark(303, TRACE_SERVING, MANAGER_3, NULL, 0);
+    mark(308, TRACE_SERVING, REGISTRY_NEXT, NULL, 0);
+    finish(400);
+    holds(&the_case(PRESET, "svc")->recovery, "8");
+}
+END_TEST
+
 START_TEST(one_replacement_of_two_is_not_enough)
 {
     come_up();
@@ -1072,6 +1086,7 @@ main(void) /* NOLINT(readability-function-size): the list of the tests */
         several_outages_of_a_strike_are_added,
         a_fault_that_kills_nothing_recovers_with_the_path,
         two_victims_of_a_workload_need_two_replacements,
+        the_last_that_serves_again_counts_whatever_was_killed_first,
         one_replacement_of_two_is_not_enough,
         a_pod_of_another_workload_replaces_nobody,
         what_a_dying_pod_still_says_is_no_replacement,
