@@ -342,7 +342,12 @@ on_fault(Recovery *recovery, const TraceEvent *event)
     }
     switch ((int)event->mark) {
     case TRACE_FAULT_INJECTED:
-        if (recovery->fault != fault || recovery->strike != event->value) {
+        if (recovery->fault != NULL && recovery->at == event->at) {
+            /* more targets of the same instant: of this fault, or of another, whose effects nobody
+             * can tell apart */
+            recovery->n_strikes[index] += recovery->fault != fault;
+            recovery->lasts[index] = fault->duration > 0;
+        } else if (recovery->fault != fault || recovery->strike != event->value) {
             open_strike(recovery, fault, index, event);
         }
         add_victim(recovery, event->detail);
@@ -489,6 +494,19 @@ on_heal(Recovery *recovery, const TraceEvent *event)
     }
 }
 
+/* Whether a container of the chain's client Pod is the one that heals. */
+static bool
+is_healer(const Chain *chain, const char *container)
+{
+    const PodSpec *spec = chain->client_pod;
+    for (guint i = 0; i < spec->n_containers; i++) {
+        if (g_str_equal(spec->containers[i].name, container)) {
+            return component_of_image(spec->containers[i].image) == COMPONENT_NSC;
+        }
+    }
+    return false;
+}
+
 /* The client itself died: whoever heals after it starts anew. */
 static void
 on_client_exit(Recovery *recovery, const TraceEvent *event)
@@ -497,8 +515,9 @@ on_client_exit(Recovery *recovery, const TraceEvent *event)
     g_autofree char *pod = g_strndup(event->subject, (gsize)(slash - event->subject));
     const GPtrArray *list = chains_of_pod(recovery->chains, pod);
     for (guint i = 0; list != NULL && i < list->len; i++) {
-        Track *track = &recovery->tracks[((const Chain *)g_ptr_array_index(list, i))->index];
-        if (track->healing) {
+        const Chain *chain = g_ptr_array_index(list, i);
+        Track *track = &recovery->tracks[chain->index];
+        if (track->healing && is_healer(chain, slash + 1)) {
             track->healing = false;
             track->healed = event->at;
         }

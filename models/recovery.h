@@ -1,8 +1,9 @@
 /* What faults cost: a sink that follows each chain's path and each strike of each fault.
  *
  * Terms.  A *strike* begins with TRACE_FAULT_INJECTED and is looked at until the next strike, or
- * the end of the run.  A chain is *affected* when its path went down or its client noticed
- * something during that time; the chain that the fault is about always counts.
+ * the end of the run; faults that strike at the same instant count as the first of them.  A chain
+ * is *affected* when its path went down or its client noticed something during that time; the chain
+ * that the fault is about always counts.
  *
  * Detection: from the strike until the client's heal begins (a broken monitor stream, a DOWN event,
  * a failed liveness check).

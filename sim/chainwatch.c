@@ -305,12 +305,23 @@ on_event(TraceSink *sink, const TraceEvent *event)
 
 /* ---- life ---- */
 
-/* "deployment/nsc-kernel" or "kind/namespace/name" names the chain's client. */
+/* Whether "kind/name" or "kind/namespace/name" names an object. */
 static bool
-is_client(const Chain *chain, const char *from)
+names(const char *text, const Object *object)
 {
-    const char *name = strrchr(from, '/');
-    return name != NULL && g_str_equal(name + 1, chain->client->name);
+    g_auto(GStrv) parts = g_strsplit(text, "/", -1);
+    guint n = g_strv_length(parts);
+    return n >= 2 && g_str_equal(parts[n - 1], object->name) &&
+           (n == 2 || g_str_equal(parts[1], object->ns));
+}
+
+/* An address as its end (no "/") fits every chain of the client. */
+static bool
+is_along(const ScenarioPing *ping, const Chain *chain)
+{
+    const Object *last = g_ptr_array_index(chain->members, chain->members->len - 1);
+    return names(ping->from, chain->client) &&
+           (strchr(ping->to, '/') == NULL || names(ping->to, last));
 }
 
 static void
@@ -319,7 +330,7 @@ add_probes(Watched *watched)
     const Scenario *scenario = watched->watch->scenario;
     for (guint i = 0; i < scenario->n_pings; i++) {
         const ScenarioPing *ping = &scenario->pings[i];
-        if (is_client(watched->chain, ping->from)) {
+        if (is_along(ping, watched->chain)) {
             nsec_t until =
                 ping->duration > 0 ? ping->start_time + ping->duration : scenario->duration;
             add_probe(watched, ping->name, ping->start_time, until, 1e9 / ping->rate, ping->size,

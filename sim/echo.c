@@ -286,10 +286,14 @@ calm_ends(Check *check, const PathState *before, nsec_t now)
         begin_echoes(check, MAX(began + check_period(check, before), now));
         return;
     }
-    /* the present check succeeds if an answer came before; then it waits for the others in vain */
+    /* the present check succeeds if an answer came before; then it waits for the others in vain,
+     * unless all have come */
     bool saved = any_answer(check, began, began, now, echo_rtt(before));
+    bool over = now >= began + (check->spec.packets - 1) * spacing(check) + echo_rtt(before);
+    nsec_t length =
+        over ? check_period(check, before) : MAX(check->spec.timeout, check->spec.interval);
     check->mode = CHECK_DYING;
-    check->began = began > now ? began : saved ? began + check->spec.timeout : began;
+    check->began = began > now || !saved ? began : began + length;
     schedule(check, check->began + check->spec.timeout);
 }
 
@@ -301,7 +305,7 @@ path_returns(Check *check, nsec_t now)
     if (check->began >= now) { /* an answered check still waits: the next one sees the path up */
         begin_check(check, check->began);
     } else if (any_answer(check, check->began, now, end, echo_rtt(state))) {
-        begin_check(check, end);
+        begin_check(check, MAX(end, check->began + check->spec.interval));
     }
 }
 

@@ -41,7 +41,8 @@ typedef struct Call {
     WorldNode *caller_node;
     WorldNode *lost_node; /* CALL_LOST: the node that is down; NULL: the address is gone */
     bool dialling;
-    char *from; /* name of the caller */
+    guint n_dials; /* that were refused: gRPC tries again */
+    char *from;    /* name of the caller */
     char *address;
     Message *message;
     CallFlags flags;
@@ -269,15 +270,31 @@ resolve(World *world, const char *address)
     return g_str_has_prefix(address, "svc:") ? back_end(world, address) : address;
 }
 
+/* grpc-go's connection back-off: 1 s, 1.6 times longer each time (backoff.go; without its jitter).
+ */
+static nsec_t
+redial_delay(Call *call)
+{
+    double delay = 1;
+    for (guint i = 0; i < call->n_dials; i++) {
+        delay *= 1.6;
+    }
+    call->n_dials++;
+    return nsec_from_seconds(delay);
+}
+
 /* Nobody listens.  A unix socket, a service without back ends, or a closed port of a node that is
  * up refuses at once; a packet to a Pod's IP that is gone, or to a node that is down, is lost, and
  * only the dial timeout ends the wait (FACTS 2.6), or TCP after 127 s. */
 static void
 fail_unresolved(Call *call, const char *address)
 {
-    bool blocks = call->dial_timeout > 0 && (call->flags & CALL_FAIL_FAST) == 0;
-    if (blocks || (address != NULL && world_address_is_silent(call->world, address))) {
+    if (address != NULL && world_address_is_silent(call->world, address)) {
         after(call, CALL_LOST, NET_SYN_LIMIT);
+        return;
+    }
+    if (call->dial_timeout > 0 && (call->flags & CALL_FAIL_FAST) == 0) {
+        after(call, CALL_LEAVING, redial_delay(call));
         return;
     }
     fail(call, FAILURE_REFUSED, world_latency(call->caller, call->caller));
@@ -307,7 +324,10 @@ static void
 depart(Call *call)
 {
     World *world = call->world;
-    call->left = engine_now(world->engine);
+    bool again = call->n_dials > 0;
+    if (!again) {
+        call->left = engine_now(world->engine);
+    }
     const char *address = resolve(world, call->address);
     Process *callee = address != NULL ? g_hash_table_lookup(world->listeners, address) : NULL;
     bool plain = (call->flags & CALL_PLAIN) != 0;
@@ -315,7 +335,9 @@ depart(Call *call)
                 !g_hash_table_contains(call->caller->peers, callee);
     call->dialling = callee == NULL || (dial && !plain);
     if (dial && call->dial_timeout > 0) {
-        arm_deadline(call, call->dial_timeout);
+        if (!again) { /* the limit is for all dials together */
+            arm_deadline(call, call->dial_timeout);
+        }
     } else {
         arm_deadline(call, call->timeout);
     }
