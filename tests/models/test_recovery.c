@@ -56,8 +56,8 @@ add_workload(GString *text, const char *kind, const char *ns, const char *name, 
                            "metadata: {name: %s, namespace: %s}\nspec:\n"
                            "  selector: {matchLabels: {app: %s}}\n  template:\n"
                            "    metadata: {labels: {app: %s}}\n    spec:\n      containers:\n"
-                           "      - {name: %s, image: \"reg/%s:v1.4.0\", env: [%s]}\n",
-                           kind, name, ns, name, name, name, image, env);
+                           "      - {name: c, image: \"reg/%s:v1.4.0\", env: [%s]}\n",
+                           kind, name, ns, name, name, image, env);
 }
 
 static void
@@ -845,6 +845,37 @@ START_TEST(a_client_that_dies_heals_no_more)
 }
 END_TEST
 
+START_TEST(a_sidecar_that_ends_ends_no_heal)
+{
+    come_up();
+    strike(300, KILL, 1, "pod-kill", NSE);
+    exits(300, NSE);
+    path(301, "svc", false);
+    heal(302, TRACE_HEAL_DETECTED, CLIENT, "monitor");
+    mark(304, TRACE_CONTAINER_EXITED, CLIENT "/sidecar", "1", 0);
+    mark(305, TRACE_REGISTERED, NSE_NEXT, "nse", 0);
+    path(306, "svc", true);
+    finish(400);
+    ck_assert_uint_eq(the_case(KILL, "svc")->n_unrecovered, 1);
+}
+END_TEST
+
+START_TEST(faults_of_one_instant_are_one_strike)
+{
+    come_up();
+    strike(300, KILL, 1, "pod-kill", NSE);
+    strike(300, OTHERS, 1, "pod-kill", MANAGER_1);
+    exits(300, NSE);
+    exits(300, MANAGER_1);
+    mark(305, TRACE_REGISTERED, NSE_NEXT, "nse", 0);
+    finish(400);
+    int n_missed = 0;
+    recovery_problems(recovery, &n_missed);
+    ck_assert_int_eq(n_missed, 0);
+    ck_assert_uint_eq(recovery_n_strikes(recovery, OTHERS), 1);
+}
+END_TEST
+
 START_TEST(another_clients_death_ends_no_heal)
 {
     come_up();
@@ -1114,6 +1145,8 @@ main(void) /* NOLINT(readability-function-size): the list of the tests */
         an_outage_over_several_strikes_is_counted_once_in_the_downtime,
         liveness_that_fails_while_the_path_is_up_is_a_false_alarm,
         a_client_that_dies_heals_no_more,
+        a_sidecar_that_ends_ends_no_heal,
+        faults_of_one_instant_are_one_strike,
         another_clients_death_ends_no_heal,
         the_next_client_pod_belongs_to_the_same_chain,
         it_is_calm_since_something_last_happened,
