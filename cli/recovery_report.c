@@ -90,6 +90,9 @@ print_phases(const Scenario *scenario, const Study *study, const MetricKey *key)
         means[phase] = sample.mean;
         total += sample.mean;
     }
+    if (total <= 0) { /* nothing was to be recovered */
+        return;
+    }
     printf("Where the seconds of %s went (chain %s)\n", metric_key_label(key, "fault"),
            metric_key_label(key, "chain"));
     Table *table = table_new("PHASE|>MEAN S|>SHARE|WHAT");
