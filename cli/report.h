@@ -3,7 +3,7 @@
 
 #include "sim/replicate.h"
 
-/* "  measured: mean 8 (source)" for a metric that the scenario has a reference of. */
+/* report.c: "  measured: mean 8 (source)" for a metric that the scenario has a reference of. */
 void print_reference(const Scenario *scenario, const char *metric);
 
 /* recovery_report.c: nothing without faults. */

@@ -146,21 +146,6 @@ print_pods(const Scenario *scenario, const Study *study)
     }
 }
 
-void
-print_reference(const Scenario *scenario, const char *metric)
-{
-    for (guint i = 0; i < scenario->n_references; i++) {
-        const ScenarioReference *reference = &scenario->references[i];
-        if (g_str_equal(reference->metric, metric)) {
-            printf("  measured: mean %g", reference->mean);
-            if (!isnan(reference->min)) {
-                printf(", %g to %g", reference->min, reference->max);
-            }
-            printf(" (%s)\n", reference->source);
-        }
-    }
-}
-
 static void
 print_metric(const Scenario *scenario, const Study *study, const char *name, const Chain *chain,
              const char *what)

@@ -1,8 +1,5 @@
 /* From a finished world to values. */
 #include "sim/outcome.h"
-
-#include "sim/chainwatch.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -313,12 +310,11 @@ why_no_path(const Chain *chain, const PodTimes *pod, const RequestTimes *request
 
 static void
 walk_chain(World *world, ChainOutcome *out, const PodTimes *pod, const RequestTimes *request,
-           const ChainWatch *watch)
+           const char *present)
 {
     DataPlane *plane = world_dataplane(world);
     const char *pod_key = pod != NULL ? pod->key : "";
     g_autofree char *port = g_strdup_printf("%s/%s", pod_key, out->chain->interface);
-    const char *present = watch != NULL ? chain_watch_port(watch, out->chain->index) : NULL;
     bool replaced = present != NULL && !g_str_equal(present, port);
     g_autoptr(GArray) hops = plane->class->walk(plane, replaced ? present : port);
     out->path = walk_format(hops);
@@ -329,7 +325,7 @@ walk_chain(World *world, ChainOutcome *out, const PodTimes *pod, const RequestTi
 
 static void
 collect_chain(Outcome *outcome, World *world, const Scenario *scenario, const Chain *chain,
-              const Timeline *timeline, const ChainWatch *watch)
+              const Timeline *timeline, const char *present)
 {
     ChainOutcome *out = g_new0(ChainOutcome, 1);
     out->chain = chain;
@@ -337,7 +333,7 @@ collect_chain(Outcome *outcome, World *world, const Scenario *scenario, const Ch
     const PodTimes *pod = client_pod(chain, timeline);
     g_autofree char *id = g_strdup_printf("%s%s", pod != NULL ? pod->key : "", chain->connection);
     const RequestTimes *request = timeline_request(timeline, id);
-    walk_chain(world, out, pod, request, watch);
+    walk_chain(world, out, pod, request, present);
     nsec_t submitted = timeline_submitted(timeline, scenario->manifests[chain->manifest].path);
     nsec_t ready = members_ready(chain, timeline);
     out->ready = ready != NSEC_NEVER;
@@ -482,7 +478,7 @@ outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
     }
     for (guint i = 0; i < chains->chains->len; i++) {
         collect_chain(outcome, world, scenario, g_ptr_array_index(chains->chains, i), timeline,
-                      sources->watch);
+                      sources->ports != NULL ? sources->ports[i] : NULL);
     }
     collect_pods(outcome, scenario, timeline);
     guint n_waits = 0;

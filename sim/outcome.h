@@ -74,7 +74,7 @@ typedef struct Outcome {
 typedef struct OutcomeSources {
     const Timeline *timeline; /* always there */
     const Recovery *recovery;
-    const struct ChainWatch *watch;
+    const char *const *ports; /* by chain: the interface of its present client Pod, or NULL */
 } OutcomeSources;
 
 Outcome *outcome_collect(World *world, const Scenario *scenario, const Chains *chains,

@@ -458,6 +458,18 @@ observers_clear(Observers *observers)
     recovery_free(observers->recovery);
 }
 
+/* Borrowed strings in an array of their own. */
+static const char **
+client_ports(const Batch *batch, const ChainWatch *watch)
+{
+    guint n = batch->chains->chains->len;
+    const char **ports = g_new0(const char *, n + 1);
+    for (guint i = 0; i < n; i++) {
+        ports[i] = chain_watch_port(watch, i);
+    }
+    return ports;
+}
+
 static Outcome *
 run_one(Batch *batch, uint32_t replication, GError **error)
 {
@@ -476,7 +488,8 @@ run_one(Batch *batch, uint32_t replication, GError **error)
     if (replication == 0) { /* one thread gets here */
         batch->study->fingerprint = fingerprint_value(&observers.fingerprint);
     }
-    OutcomeSources sources = {observers.timeline, observers.recovery, observers.watch};
+    g_autofree const char **ports = client_ports(batch, observers.watch);
+    OutcomeSources sources = {observers.timeline, observers.recovery, ports};
     Outcome *outcome =
         outcome_collect(world, batch->scenario, batch->chains, &sources, seed, replication);
     phases_collect(observers.phases, outcome);
