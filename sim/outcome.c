@@ -1,5 +1,6 @@
 /* From a finished world to values. */
 #include "sim/outcome.h"
+
 #include <math.h>
 #include <string.h>
 
