@@ -13,6 +13,7 @@
 #define TASK_STATES(X)                                                                             \
     X(FIND_SERVICE)                                                                                \
     X(FIND_ENDPOINTS)                                                                              \
+    X(TURN) /* the old next hop is told, before another is asked */                                \
     X(NEXT_HOP)                                                                                    \
     X(REMOVE)  /* what was programmed before goes, all at once */                                  \
     X(PROGRAM) /* data-plane operations, one after the other */                                    \
@@ -62,6 +63,7 @@ struct Link {
     bool direct;        /* memif to memif: no ports of our own */
     bool broken;        /* the endpoint has ended: the next Request programs anew */
     bool expired;       /* its token expired during a Request; a successful one sets it back */
+    bool left;          /* the next hop of `url` has been told that another is asked */
     uint64_t expiry;    /* timer */
     uint64_t watch;     /* operation: the client's network namespace */
     uint64_t poll;      /* timer: when its end is noticed */
@@ -266,6 +268,30 @@ order_candidates(Forwarder *forwarder, Task *task, const GPtrArray *chosen)
     }
 }
 
+/* `tag` 0: nobody waits for the answer. */
+static Action *
+close_next(Forwarder *forwarder, uint64_t tag, const char *url, Connection *connection,
+           Actions *actions)
+{
+    Action *call = actions_call(actions, actions_string(actions, url), tag,
+                                nsm_message(MESSAGE_NSM_CLOSE, connection_ref(connection)));
+    call->dial_timeout = forwarder->dial_timeout;
+    call->timeout = NSM_CLOSE_TIMEOUT;
+    return call;
+}
+
+/* A connection that stands is led to another next hop: the old one is told first, and answers, as
+ * the ids beyond may be the same on both paths (sdk pkg/networkservice/common/dial/client.go closes
+ * before it dials another URL; updatepath/common.go renews one segment's id alone).  The other
+ * node's manager is the same hop for all of its endpoints, and tells them itself. */
+static bool
+turns_away(const Task *task, const NseRecord *nse)
+{
+    const Link *link = task->link;
+    return !link->left && link->answer != NULL && link->nse != NULL &&
+           g_strcmp0(link->nse, nse->name) != 0 && g_strcmp0(link->url, nse->url) != 0;
+}
+
 static void
 request_next(Forwarder *forwarder, Task *task, Actions *actions)
 {
@@ -275,6 +301,14 @@ request_next(Forwarder *forwarder, Task *task, Actions *actions)
         return;
     }
     const NseRecord *nse = g_ptr_array_index(task->candidates, task->next);
+    if (turns_away(task, nse)) {
+        task->link->left = true;
+        task->state = TASK_TURN;
+        /* over the gRPC connection that stands: a broken one fails at once [H] */
+        close_next(forwarder, task->id, task->link->url, task->link->answer, actions)->flags =
+            CALL_FAIL_FAST;
+        return;
+    }
     if (task->in->nse == NULL) {
         ++*turn_of(forwarder, task->in->service);
     }
@@ -462,20 +496,11 @@ unprogram(Forwarder *forwarder, Task *task, AfterRemoval after, nsec_t now, Acti
 /* Nobody waits for the answer: an endpoint that a link has left, or a Request that fails after its
  * next hop has succeeded (connect.Server). */
 static void
-close_next(Forwarder *forwarder, const char *url, Connection *connection, Actions *actions)
-{
-    Action *call = actions_call(actions, actions_string(actions, url), 0,
-                                nsm_message(MESSAGE_NSM_CLOSE, connection_ref(connection)));
-    call->dial_timeout = forwarder->dial_timeout;
-    call->timeout = NSM_CLOSE_TIMEOUT;
-}
-
-static void
 undo(Forwarder *forwarder, Task *task, const char *why, nsec_t now, Actions *actions)
 {
     g_free(task->why);
     task->why = g_strdup(why);
-    close_next(forwarder, task->link->url, task->in, actions);
+    close_next(forwarder, 0, task->link->url, task->in, actions);
     g_clear_pointer(&task->link->nse, g_free);
     unprogram(forwarder, task, REMOVED_TO_FAIL, now, actions);
 }
@@ -671,18 +696,13 @@ choose_vni(Forwarder *forwarder, const char *client_node)
     return 2 * ++forwarder->last_vni + odd;
 }
 
-/* A Request has led to this endpoint.  When the next hop is another than before, the old one is
- * told (connect/server.go compares URLs); the other node's manager is the same hop for all of its
- * endpoints, and tells them itself. */
+/* A Request has led to this endpoint. */
 static void
 pin(Forwarder *forwarder, Task *task, Actions *actions)
 {
     const NseRecord *nse = g_ptr_array_index(task->candidates, task->next);
     Link *link = task->link;
     if (g_strcmp0(link->nse, nse->name) != 0) {
-        if (link->nse != NULL && link->answer != NULL && g_strcmp0(link->url, nse->url) != 0) {
-            close_next(forwarder, link->url, link->answer, actions);
-        }
         g_free(link->nse);
         link->nse = g_strdup(nse->name);
         actions_trace(actions, TRACE_ENDPOINT_CHOSEN, actions_string(actions, link->id),
@@ -690,6 +710,7 @@ pin(Forwarder *forwarder, Task *task, Actions *actions)
     }
     g_free(link->url);
     link->url = g_strdup(nse->url);
+    link->left = false;
 }
 
 static void
@@ -870,6 +891,10 @@ on_answer(Forwarder *forwarder, const Input *input, Actions *actions)
         on_next_hop(forwarder, task, input, actions);
         return;
     }
+    if (task->state == TASK_TURN) { /* errors are ignored */
+        request_next(forwarder, task, actions);
+        return;
+    }
     if (task->state == TASK_CLOSE) { /* errors are ignored */
         unprogram(forwarder, task, REMOVED_TO_END, input->now, actions);
         return;
@@ -895,6 +920,7 @@ give_up(Forwarder *forwarder, Task *task, nsec_t now, Actions *actions)
     switch (task->state) {
     case TASK_FIND_SERVICE:
     case TASK_FIND_ENDPOINTS:
+    case TASK_TURN:
         actions_cancel(actions, task->id);
         fail(forwarder, task, "cancelled", actions);
         break;
@@ -902,7 +928,7 @@ give_up(Forwarder *forwarder, Task *task, nsec_t now, Actions *actions)
         const NseRecord *nse = g_ptr_array_index(task->candidates, task->next);
         actions_cancel(actions, task->id);
         if (task->link->answer == NULL) {
-            close_next(forwarder, nse->url, task->in, actions);
+            close_next(forwarder, 0, nse->url, task->in, actions);
         }
         fail(forwarder, task, "cancelled", actions);
         break;

@@ -410,6 +410,17 @@ START_TEST(a_refresh_does_not_move_the_turn)
 }
 END_TEST
 
+START_TEST(another_endpoint_is_asked_even_if_the_old_one_is_dead)
+{
+    ready();
+    established();
+    ask(2, local_connection("c"));
+    find("{}", found_one(nse_2()));
+    failure(call_of(MESSAGE_NSM_CLOSE)->tag, FAILURE_DIAL_TIMEOUT);
+    ck_assert_str_eq(call_of(MESSAGE_NSM_REQUEST)->address, NSE_2);
+}
+END_TEST
+
 START_TEST(each_candidate_that_is_tried_moves_the_turn)
 {
     ready();
@@ -531,9 +542,11 @@ START_TEST(a_request_that_leads_to_another_endpoint_is_programmed_anew)
     established();
     ask(2, local_connection("c")); /* names no endpoint: chosen afresh */
     find("{}", found_one(nse_2()));
+    const Action *told = call_of(MESSAGE_NSM_CLOSE); /* the old one first */
+    ck_assert_str_eq(told->address, NSE_1);
+    reply(told->tag, message_ok());
     agree("nse-2", WIRE_KERNEL);
-    ck_assert_str_eq(only(ACTION_CALL)->address, NSE_1); /* the old one is told */
-    call_of(MESSAGE_NSM_CLOSE);
+    ck_assert_uint_eq(n_actions(ACTION_CALL), 0);      /* once */
     ck_assert_uint_eq(n_actions(ACTION_DATAPLANE), 2); /* our ports: the Pods' ends stay */
     all_done();
     program("vpp-interface", "interface kernel ns/pod/c#2/server ns/nse-2/if-1");
@@ -542,34 +555,6 @@ START_TEST(a_request_that_leads_to_another_endpoint_is_programmed_anew)
     answer_of(2, MESSAGE_NSM_CONNECTION);
     ck_assert_str_eq(stream_of(MESSAGE_NSM_MONITOR)->address, NSE_2);
     ck_assert_int_eq(subject.connections, 1);
-}
-END_TEST
-
-/* It is the next hop of both, and the connection's id there is the same. */
-START_TEST(another_endpoint_behind_the_same_manager_is_not_closed_by_this_forwarder)
-{
-    ready();
-    for (uint64_t call = 1; call <= 2; call++) {
-        const char *name = call == 1 ? "nse-1" : "nse-2";
-        ask(call, local_connection("c"));
-        find("{}", found_one(record(name, "svc", OTHER_NODE, "app:nse")));
-        const Action *asked = call_of(MESSAGE_NSM_REQUEST);
-        Connection *back = connection_copy(connection_of(asked));
-        g_free(back->server.node);
-        back->server.node = g_strdup("node-b");
-        back->vni = (uint32_t)call;
-        reply(asked->tag, nsm_message(MESSAGE_NSM_CONNECTION, back));
-        ck_assert_uint_eq(n_actions(ACTION_CALL), 0);
-        if (call == 1) {
-            worked(only(ACTION_WORK)->tag);
-            programmed(only(ACTION_DATAPLANE)->tag, NULL);
-            worked(only(ACTION_WORK)->tag);
-            programmed(only(ACTION_DATAPLANE)->tag, NULL);
-            worked(only(ACTION_WORK)->tag);
-            programmed(only(ACTION_DATAPLANE)->tag, NULL);
-            answer_of(1, MESSAGE_NSM_CONNECTION);
-        }
-    }
 }
 END_TEST
 
@@ -1212,8 +1197,8 @@ main(void) /* NOLINT(readability-function-size): the list of the tests */
         nsm_dial_timeout_is_obeyed,
         a_refresh_does_not_move_the_turn,
         what_was_made_before_a_failure_is_removed,
-        another_endpoint_behind_the_same_manager_is_not_closed_by_this_forwarder,
         a_request_that_leads_to_another_endpoint_is_programmed_anew,
+        another_endpoint_is_asked_even_if_the_old_one_is_dead,
         each_candidate_that_is_tried_moves_the_turn,
         another_endpoint_behind_the_same_manager_is_that_managers_matter,
         its_answer_has_the_clients_own_end,

@@ -92,7 +92,12 @@ static void
 finish(Run *run)
 {
     world_run(run->world, run->scenario->duration);
-    OutcomeSources sources = {.timeline = run->timeline, .watch = run->watch};
+    guint n = run->chains->chains->len;
+    g_autofree const char **ports = g_new0(const char *, n + 1);
+    for (guint i = 0; i < n; i++) {
+        ports[i] = chain_watch_port(run->watch, i);
+    }
+    OutcomeSources sources = {.timeline = run->timeline, .ports = ports};
     run->outcome = outcome_collect(run->world, run->scenario, run->chains, &sources, 1, 0);
     chain_watch_collect(run->watch, run->outcome);
 }
