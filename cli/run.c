@@ -22,7 +22,7 @@ typedef struct Progress {
 } Progress;
 
 static void
-show_progress(void *data, int done, int total)
+show_progress(void *data, double done, int total)
 {
     Progress *progress = data;
     gint64 now = g_get_monotonic_time();
@@ -33,9 +33,9 @@ show_progress(void *data, int done, int total)
     }
     progress->shown = true;
     progress->last = now;
-    double rate = done / MAX(seconds, 1e-3);
-    fprintf(stderr, "\r%d of %d replications, %.1f/s, %.0f s left \033[K", done, total, rate,
-            (total - done) / rate);
+    double rate = MAX(done, 1e-6) / MAX(seconds, 1e-3);
+    fprintf(stderr, "\r%.*f of %d replication(s), %.*f/s, %.0f s left \033[K", total < 10 ? 2 : 0,
+            done, total, rate < 1 ? 2 : 1, rate, (total - done) / rate);
 }
 
 static void

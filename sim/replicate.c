@@ -27,6 +27,7 @@ typedef struct Batch {
     Outcome **slots; /* by replication */
     GError *error;   /* the first */
     int done;
+    double part; /* of the replications that run: the shares of them that are done */
     int total;
 } Batch;
 
@@ -387,8 +388,31 @@ files_close(Files *files, GError **error)
     return closed;
 }
 
+/* How far one replication is; long ones say so as they go. */
+typedef struct Share {
+    double told;
+    gint64 last; /* monotonic, us */
+} Share;
+
+#define SHARE_PERIOD 100000 /* us */
+
 static void
-run_world(const Batch *batch, World *world, const Recovery *recovery)
+tell_share(Batch *batch, Share *share, double done)
+{
+    gint64 now = g_get_monotonic_time();
+    if (batch->options->progress == NULL || now - share->last < SHARE_PERIOD) {
+        return;
+    }
+    share->last = now;
+    g_mutex_lock(&batch->lock);
+    batch->part += done - share->told;
+    share->told = done;
+    batch->options->progress(batch->options->data, batch->done + batch->part, batch->total);
+    g_mutex_unlock(&batch->lock);
+}
+
+static void
+run_world(Batch *batch, World *world, const Recovery *recovery, Share *share)
 {
     nsec_t duration = batch->scenario->duration, slice = MAX(duration / 64, NSEC_PER_SEC);
     nsec_t after = batch->scenario->fast_forward;
@@ -396,6 +420,7 @@ run_world(const Batch *batch, World *world, const Recovery *recovery)
         for (nsec_t t = 0; t < duration && !is_interrupted(batch);) {
             t = MIN(t + slice, duration);
             world_run(world, t);
+            tell_share(batch, share, (double)t / (double)duration);
         }
         return;
     }
@@ -403,6 +428,7 @@ run_world(const Batch *batch, World *world, const Recovery *recovery)
     while (world_now(world) < duration && !is_interrupted(batch)) {
         world_run(world, MIN(world_now(world) + after / 4, duration));
         fast_forward_look(forward);
+        tell_share(batch, share, (double)world_now(world) / (double)duration);
     }
     fast_forward_free(forward);
 }
@@ -471,7 +497,7 @@ client_ports(const Batch *batch, const ChainWatch *watch)
 }
 
 static Outcome *
-run_one(Batch *batch, uint32_t replication, GError **error)
+run_one(Batch *batch, uint32_t replication, Share *share, GError **error)
 {
     uint64_t seed = seed_of(batch);
     Files files = {0};
@@ -483,7 +509,7 @@ run_one(Batch *batch, uint32_t replication, GError **error)
     world_set_chains(world, batch->chains);
     Observers observers;
     observers_init(&observers, batch, world, &files, replication);
-    run_world(batch, world, observers.recovery);
+    run_world(batch, world, observers.recovery, share);
     recovery_finish(observers.recovery, world_now(world));
     if (replication == 0) { /* one thread gets here */
         batch->study->fingerprint = fingerprint_value(&observers.fingerprint);
@@ -517,8 +543,10 @@ work(gpointer data, gpointer user)
         return;
     }
     GError *error = NULL;
-    Outcome *outcome = run_one(batch, replication, &error);
+    Share share = {.last = g_get_monotonic_time()};
+    Outcome *outcome = run_one(batch, replication, &share, &error);
     g_mutex_lock(&batch->lock);
+    batch->part -= share.told;
     batch->slots[replication] = outcome;
     if (outcome != NULL) {
         absorb(batch->study, outcome, replication - (guint)batch->first);
@@ -528,7 +556,7 @@ work(gpointer data, gpointer user)
     }
     batch->done++;
     if (batch->options->progress != NULL) {
-        batch->options->progress(batch->options->data, batch->done, batch->total);
+        batch->options->progress(batch->options->data, batch->done + batch->part, batch->total);
     }
     g_mutex_unlock(&batch->lock);
     g_clear_error(&error);

@@ -22,8 +22,9 @@ typedef struct ReplicateOptions {
     guint jobs;             /* 0: one for each processor */
     const char *events_dir; /* DIR/rep-<k>/events.jsonl; NULL: none */
     const char *usage_dir;  /* DIR/rep-<k>/usage.csv; NULL: none */
-    /* Called from one thread at a time, after each replication; may be NULL. */
-    void (*progress)(void *data, int done, int total);
+    /* Called by one thread at a time, after each replication and, while long ones run, ten times a
+     * second; `done` counts the parts of those.  May be NULL. */
+    void (*progress)(void *data, double done, int total);
     void *data;
     /* Ends the work early when it becomes nonzero (a signal); may be NULL. */
     const volatile int *interrupted;
