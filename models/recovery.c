@@ -256,18 +256,6 @@ close_strike(Recovery *recovery, nsec_t now, bool last)
     recovery->fault = NULL;
 }
 
-static const Fault *
-fault_named(const Recovery *recovery, const char *name, guint *index)
-{
-    for (guint i = 0; i < recovery->scenario->n_faults; i++) {
-        if (g_str_equal(recovery->scenario->faults[i].name, name)) {
-            *index = i;
-            return &recovery->scenario->faults[i];
-        }
-    }
-    return NULL;
-}
-
 /* Whether TRACE_FAULT_ENDED will follow: what has a duration, or lasts until a node has booted. */
 static bool
 will_end(const Fault *fault)
@@ -335,11 +323,11 @@ add_victim(Recovery *recovery, const char *target)
 static void
 on_fault(Recovery *recovery, const TraceEvent *event)
 {
-    guint index = 0;
-    const Fault *fault = fault_named(recovery, event->subject, &index);
+    const Fault *fault = scenario_fault(recovery->scenario, event->subject);
     if (fault == NULL) {
         return;
     }
+    guint index = (guint)(fault - recovery->scenario->faults);
     switch ((int)event->mark) {
     case TRACE_FAULT_INJECTED:
         if (recovery->fault != NULL && recovery->at == event->at) {

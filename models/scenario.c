@@ -347,3 +347,14 @@ scenario_free(Scenario *scenario)
     g_free(scenario->name);
     g_free(scenario);
 }
+
+const Fault *
+scenario_fault(const Scenario *scenario, const char *name)
+{
+    for (guint i = 0; i < scenario->n_faults; i++) {
+        if (g_str_equal(scenario->faults[i].name, name)) {
+            return &scenario->faults[i];
+        }
+    }
+    return NULL;
+}

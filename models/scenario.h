@@ -136,4 +136,7 @@ typedef struct ScenarioOptions {
  * path "spec.template.spec.containers[0]...").  `options` may be NULL. */
 Scenario *scenario_load(const char *file, const ScenarioOptions *options, GError **error);
 void scenario_free(Scenario *scenario);
+
+/* The fault of that name, or NULL. */
+const Fault *scenario_fault(const Scenario *scenario, const char *name);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Scenario, scenario_free)

@@ -209,12 +209,7 @@ count_all(Watched *watched, nsec_t now)
 static void
 on_strike(ChainWatch *watch, const TraceEvent *event)
 {
-    const Fault *fault = NULL;
-    for (guint i = 0; i < watch->scenario->n_faults; i++) {
-        if (g_str_equal(watch->scenario->faults[i].name, event->subject)) {
-            fault = &watch->scenario->faults[i];
-        }
-    }
+    const Fault *fault = scenario_fault(watch->scenario, event->subject);
     for (guint c = 0; c < watch->chains->chains->len; c++) {
         Watched *watched = &watch->watched[c];
         count_all(watched, event->at);
