@@ -41,18 +41,28 @@ admitted_spec(const Chains *chains, const Object *object)
     return object_pod_spec(object);
 }
 
+/* Who owns the Pods for spreading: any number that is the object's own will do. */
+static uint64_t
+replicas_owner(const Object *object)
+{
+    bool spread = object->kind == OBJECT_DEPLOYMENT || object->kind == OBJECT_REPLICA_SET ||
+                  object->kind == OBJECT_STATEFUL_SET;
+    return spread ? (uint64_t)(uintptr_t)object : 0;
+}
+
 static cJSON *
 place_pod(Placement *placement, const Object *object, const PodSpec *spec, const char *name,
           const char *affinity_node)
 {
-    static uint64_t no_uid = 0;
     cJSON *pod = cJSON_CreateObject();
     g_autofree char *kind = g_ascii_strdown(object->kind_text, -1);
     g_autofree char *owner = g_strdup_printf("%s/%s", kind, object->name);
     cJSON_AddStringToObject(pod, "pod", name);
     cJSON_AddStringToObject(pod, "namespace", object->ns);
     cJSON_AddStringToObject(pod, "owner", owner);
-    PodToPlace place = {object->ns, spec, affinity_node};
+    uint64_t owner_id = replicas_owner(object);
+    PodToPlace place = {
+        .ns = object->ns, .spec = spec, .affinity_node = affinity_node, .owner = owner_id};
     g_autofree char *message = NULL;
     const char *node = spec->node_name;
     const char *why = "spec.nodeName: the scheduler is not asked";
@@ -68,7 +78,7 @@ place_pod(Placement *placement, const Object *object, const PodSpec *spec, const
     cJSON_AddStringToObject(pod, "why", why);
     add_resources(pod, spec);
     if (node != NULL) {
-        PlacedPod placed = {no_uid, object->ns, spec, NULL};
+        PlacedPod placed = {.ns = object->ns, .spec = spec, .owner = owner_id};
         placement_add(placement, node, &placed);
     }
     return pod;
