@@ -1,15 +1,11 @@
 /* Writing marks as JSON lines. */
 #include "sim/events.h"
 
-#include <errno.h>
-#include <glib/gstdio.h>
-#include <stdio.h>
+#include "base/outfile.h"
 
 struct Events {
     TraceSink sink;
-    char *path;
-    char *temporary;
-    FILE *file;
+    OutFile *out;
     GString *line;
 };
 
@@ -55,18 +51,13 @@ on_event(TraceSink *sink, const TraceEvent *event)
         g_string_append_printf(line, ",\"value\":%" G_GINT64_FORMAT, event->value);
     }
     g_string_append(line, "}\n");
-    fwrite(line->str, 1, line->len, events->file); /* errors stick: ferror in events_close */
+    fwrite(line->str, 1, line->len, out_file_stream(events->out));
 }
 
 static void
 events_free(Events *events)
 {
-    if (events->file != NULL) {
-        fclose(events->file);
-    }
     g_string_free(events->line, true);
-    g_free(events->path);
-    g_free(events->temporary);
     g_free(events);
 }
 
@@ -74,20 +65,17 @@ Events *
 events_open(const char *path, const char *scenario, uint64_t seed, uint32_t replication,
             GError **error)
 {
-    Events *events = g_new0(Events, 1);
-    events->sink.event = on_event;
-    events->path = g_strdup(path);
-    events->temporary = g_strdup_printf("%s.tmp", path);
-    events->line = g_string_new(NULL);
-    events->file = fopen(events->temporary, "we");
-    if (events->file == NULL) {
-        error_set_errno(error, errno, "write %s", events->temporary);
-        events_free(events);
+    OutFile *out = out_file_open(path, error);
+    if (out == NULL) {
         return NULL;
     }
+    Events *events = g_new0(Events, 1);
+    events->sink.event = on_event;
+    events->out = out;
+    events->line = g_string_new(NULL);
     g_string_assign(events->line, "{\"schema\":\"vwire/events/v1\"");
     append_member(events->line, "scenario", scenario);
-    fprintf(events->file, "%s,\"seed\":%" G_GUINT64_FORMAT ",\"replication\":%u}\n",
+    fprintf(out_file_stream(out), "%s,\"seed\":%" G_GUINT64_FORMAT ",\"replication\":%u}\n",
             events->line->str, seed, replication);
     return events;
 }
@@ -101,25 +89,14 @@ events_sink(Events *events)
 void
 events_discard(Events *events)
 {
-    g_unlink(events->temporary);
+    out_file_discard(events->out);
     events_free(events);
 }
 
 bool
 events_close(Events *events, GError **error)
 {
-    bool failed = ferror(events->file) != 0;
-    failed |= fclose(g_steal_pointer(&events->file)) != 0;
-    if (failed) {
-        error_set_errno(error, errno, "write %s", events->temporary);
-        events_discard(events);
-        return false;
-    }
-    if (g_rename(events->temporary, events->path) != 0) {
-        error_set_errno(error, errno, "rename %s to %s", events->temporary, events->path);
-        events_discard(events);
-        return false;
-    }
+    bool closed = out_file_close(events->out, error);
     events_free(events);
-    return true;
+    return closed;
 }

@@ -1,11 +1,8 @@
 /* Writing usage.csv. */
 #include "sim/usagelog.h"
 
+#include "base/outfile.h"
 #include "sim/world_types.h"
-
-#include <errno.h>
-#include <glib/gstdio.h>
-#include <stdio.h>
 
 struct UsageLog {
     Event event;
@@ -13,9 +10,7 @@ struct UsageLog {
     nsec_t interval;
     nsec_t since; /* engine's time: end of the interval before */
     PodUsage last[N_COMPONENTS];
-    char *path;
-    char *temporary;
-    FILE *file;
+    OutFile *out;
 };
 
 static void
@@ -32,10 +27,11 @@ write_row(UsageLog *log, Component component, const PodUsage *usage, double seco
     char time[G_ASCII_DTOSTR_BUF_SIZE];
     nsec_t now = world_now(log->world);
     g_ascii_formatd(time, sizeof time, "%.9g", nsec_to_seconds(now));
-    fprintf(log->file, "%s,%s,%u", time, component_name(component), usage->n_pods);
-    write_number(log->file, "%.6g", (usage->cpu - log->last[component].cpu) / seconds);
-    write_number(log->file, "%.0f", usage->memory);
-    fputc('\n', log->file); /* errors stick: ferror in usage_log_close */
+    FILE *file = out_file_stream(log->out);
+    fprintf(file, "%s,%s,%u", time, component_name(component), usage->n_pods);
+    write_number(file, "%.6g", (usage->cpu - log->last[component].cpu) / seconds);
+    write_number(file, "%.0f", usage->memory);
+    fputc('\n', file);
 }
 
 static void
@@ -64,32 +60,18 @@ on_interval(Engine *engine, Event *event)
     engine_schedule(engine, event, engine_now(engine) + log->interval);
 }
 
-static void
-usage_log_free(UsageLog *log)
-{
-    if (log->file != NULL) {
-        fclose(log->file);
-    }
-    g_free(log->path);
-    g_free(log->temporary);
-    g_free(log);
-}
-
 UsageLog *
 usage_log_open(const char *path, World *world, nsec_t interval, GError **error)
 {
+    OutFile *out = out_file_open(path, error);
+    if (out == NULL) {
+        return NULL;
+    }
     UsageLog *log = g_new0(UsageLog, 1);
     log->world = world;
     log->interval = interval;
-    log->path = g_strdup(path);
-    log->temporary = g_strdup_printf("%s.tmp", path);
-    log->file = fopen(log->temporary, "we");
-    if (log->file == NULL) {
-        error_set_errno(error, errno, "write %s", log->temporary);
-        usage_log_free(log);
-        return NULL;
-    }
-    fputs("time [s],component,pods,cpu [cores],memory [bytes]\n", log->file);
+    log->out = out;
+    fputs("time [s],component,pods,cpu [cores],memory [bytes]\n", out_file_stream(out));
     event_init(&log->event, on_interval, UINT8_MAX);
     engine_schedule(world->engine, &log->event, engine_now(world->engine) + interval);
     return log;
@@ -105,25 +87,14 @@ usage_log_end(UsageLog *log)
 void
 usage_log_discard(UsageLog *log)
 {
-    g_unlink(log->temporary);
-    usage_log_free(log);
+    out_file_discard(log->out);
+    g_free(log);
 }
 
 bool
 usage_log_close(UsageLog *log, GError **error)
 {
-    bool failed = ferror(log->file) != 0;
-    failed |= fclose(g_steal_pointer(&log->file)) != 0;
-    if (failed) {
-        error_set_errno(error, errno, "write %s", log->temporary);
-        usage_log_discard(log);
-        return false;
-    }
-    if (g_rename(log->temporary, log->path) != 0) {
-        error_set_errno(error, errno, "rename %s to %s", log->temporary, log->path);
-        usage_log_discard(log);
-        return false;
-    }
-    usage_log_free(log);
-    return true;
+    bool closed = out_file_close(log->out, error);
+    g_free(log);
+    return closed;
 }
