@@ -25,8 +25,8 @@ outcome_phase_meaning(OutcomePhase phase)
     return phases[phase].meaning;
 }
 
-static void
-value_free(void *data)
+void
+outcome_value_free(void *data)
 {
     OutcomeValue *value = data;
     g_free(value->metric);
@@ -469,7 +469,7 @@ outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
     Outcome *outcome = g_new0(Outcome, 1);
     outcome->replication = replication;
     outcome->seed = seed;
-    outcome->values = g_ptr_array_new_with_free_func(value_free);
+    outcome->values = g_ptr_array_new_with_free_func(outcome_value_free);
     outcome->chains = g_ptr_array_new_with_free_func(chain_outcome_free);
     outcome->pods = g_ptr_array_new_with_free_func(pod_outcome_free);
     outcome->problems = g_ptr_array_new_with_free_func(g_free);

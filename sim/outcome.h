@@ -39,6 +39,8 @@ typedef struct OutcomeValue {
     Sample *sample; /* the observations; NULL: `value` is the only one */
 } OutcomeValue;
 
+void outcome_value_free(void *data); /* an OutcomeValue; a GDestroyNotify */
+
 typedef struct ChainOutcome {
     const Chain *chain;
     char *path;    /* as walked; "" when there is none */

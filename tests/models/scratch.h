@@ -3,6 +3,7 @@
 #pragma once
 
 #include "models/calibration.h"
+#include "tests/suite.h"
 
 #include <check.h>
 #include <glib/gstdio.h>
@@ -93,16 +94,5 @@ check_error(GError **error, VwireError code, const char *expected)
 static inline int
 scratch_run(const char *name, const TTest *const *tests, guint n)
 {
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    tcase_add_checked_fixture(tcase, scratch_setup, scratch_teardown);
-    for (guint i = 0; i < n; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? 0 : 1;
+    return suite_run(name, tests, n, scratch_setup, scratch_teardown);
 }

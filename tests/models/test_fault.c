@@ -1,7 +1,7 @@
 /* What faults are called, and what presets stand for. */
 #include "models/fault.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <string.h>
 
 static Fault
@@ -184,15 +184,5 @@ main(void)
         an_interrupted_data_plane_is_a_cut_of_the_clients_wire,
         what_is_no_preset_is_refused_with_a_reason_where_nsm_has_it,
     };
-    Suite *suite = suite_create("fault");
-    TCase *tcase = tcase_create("fault");
-    for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? 0 : 1;
+    return suite_run("fault", tests, G_N_ELEMENTS(tests), NULL, NULL);
 }

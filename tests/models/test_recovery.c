@@ -1159,16 +1159,5 @@ main(void) /* NOLINT(readability-function-size): the list of the tests */
         phases_add_up_to_the_recovery_whatever_comes_first,
         the_testbeds_scenario_is_followed_as_it_is,
     };
-    Suite *suite = suite_create("recovery");
-    TCase *tcase = tcase_create("recovery");
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? 0 : 1;
+    return suite_run("recovery", tests, G_N_ELEMENTS(tests), setup, teardown);
 }

@@ -1,7 +1,6 @@
 /* What happened when (models/timeline.h), from marks by hand. */
 #include "models/timeline.h"
-
-#include <check.h>
+#include "tests/suite.h"
 
 #define REPLACED_FROM (100 * NSEC_PER_SEC)
 
@@ -190,16 +189,5 @@ main(void)
         a_thousand_replacements_leave_nothing_behind,
         what_is_said_of_a_forgotten_pod_does_not_bring_it_back,
     };
-    Suite *suite = suite_create("timeline");
-    TCase *tcase = tcase_create("timeline");
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? 0 : 1;
+    return suite_run("timeline", tests, G_N_ELEMENTS(tests), setup, teardown);
 }

@@ -4,10 +4,9 @@
  * Two Pods are joined by a direct wire: client ns/c/nsm-1, server ns/s/if, which has an address.  A
  * hop takes 50 us, so a round trip takes 100 us. */
 #include "sim/dataplane.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <math.h>
-#include <stdlib.h>
 
 #define MS NSEC_PER_MSEC
 #define RTT (100 * (nsec_t)1000)
@@ -476,16 +475,5 @@ main(void)
         a_cancelled_operation_is_not_performed,
         the_check_of_the_graph_finds_owners_that_are_gone,
     };
-    Suite *suite = suite_create("echo");
-    TCase *tcase = tcase_create("echo");
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run("echo", tests, G_N_ELEMENTS(tests), setup, teardown);
 }

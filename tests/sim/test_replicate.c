@@ -8,25 +8,13 @@
 
 #define RECOVERY "sfc_recovery_seconds{chain=\"a\",fault=\"f\"}"
 
-static void
-free_value(void *data)
-{
-    OutcomeValue *value = data;
-    g_free(value->metric);
-    if (value->sample != NULL) {
-        sample_clear(value->sample);
-        g_free(value->sample);
-    }
-    g_free(value);
-}
-
 static Outcome *
 make_outcome(uint32_t replication)
 {
     Outcome *outcome = g_new0(Outcome, 1);
     outcome->replication = replication;
     outcome->seed = 7;
-    outcome->values = g_ptr_array_new_with_free_func(free_value);
+    outcome->values = g_ptr_array_new_with_free_func(outcome_value_free);
     outcome->chains = g_ptr_array_new();
     outcome->pods = g_ptr_array_new();
     outcome->problems = g_ptr_array_new();
