@@ -3,15 +3,17 @@
 
 #include <math.h>
 
-#define EPSILON 0.5 /* half a nanosecond of CPU time counts as nothing */
+#define EPSILON 0.5   /* half a nanosecond of CPU time counts as nothing */
+#define MIN_FREE 0.01 /* of the cores, which loads leave to jobs */
 
 struct CpuNode {
     Engine *engine;
     double cores;
     nsec_t phase;
-    guint n_running;   /* jobs that may run now */
+    double load;       /* cores that loads use */
+    guint n_running;   /* threads that may run now */
     double rate;       /* share of a core that each of them gets */
-    GPtrArray *groups; /* those with running jobs */
+    GPtrArray *groups; /* those with running threads */
 };
 
 struct CpuGroup {
@@ -19,6 +21,7 @@ struct CpuGroup {
     CpuNode *node;
     double quota;
     nsec_t period;
+    nsec_t phase;
     double attained;  /* service that each job present since the start would have got */
     double remaining; /* of the quota in this period */
     nsec_t period_end;
@@ -26,6 +29,9 @@ struct CpuGroup {
     bool throttled;
     bool listed;     /* in node->groups */
     GPtrArray *jobs; /* heap by finish, then address-free order of arrival */
+    guint n_threads; /* jobs without those that ride, and the polling thread */
+    bool polling;
+    double load; /* cores */
     CpuUsage usage;
     uint64_t n_submitted; /* orders jobs that end together */
 };
@@ -103,7 +109,11 @@ account(CpuGroup *group, nsec_t now)
 {
     double elapsed = (double)(now - group->updated);
     group->updated = now;
-    if (group->jobs->len == 0 || elapsed <= 0) {
+    if (elapsed <= 0) {
+        return;
+    }
+    group->usage.used += group->load * elapsed;
+    if (group->n_threads == 0) {
         return;
     }
     if (group->throttled) {
@@ -111,10 +121,10 @@ account(CpuGroup *group, nsec_t now)
         return;
     }
     double service = elapsed * group->node->rate;
-    double used = service * group->jobs->len;
+    double used = service * group->n_threads;
     group->attained += service;
     group->usage.used += used;
-    group->remaining -= used;
+    group->remaining -= used + group->load * elapsed;
 }
 
 static void
@@ -123,16 +133,18 @@ refill(CpuGroup *group, nsec_t now)
     if (group->quota <= 0 || now < group->period_end) {
         return;
     }
-    nsec_t into = (now - group->node->phase) % group->period;
-    group->period_end = now - (into < 0 ? into + group->period : into) + group->period;
-    group->remaining = group->quota;
+    nsec_t into = (now - group->phase) % group->period;
+    into += into < 0 ? group->period : 0;
+    group->period_end = now - into + group->period;
+    group->remaining = group->quota - group->load * (double)into;
 }
 
 static void
 schedule(CpuGroup *group, nsec_t now)
 {
     Engine *engine = group->node->engine;
-    if (group->jobs->len == 0) {
+    bool limited = group->quota > 0;
+    if (group->n_threads == 0 || (group->jobs->len == 0 && !limited)) {
         engine_cancel(engine, &group->event);
         return;
     }
@@ -140,16 +152,15 @@ schedule(CpuGroup *group, nsec_t now)
         engine_reschedule(engine, &group->event, group->period_end);
         return;
     }
-    double rate = group->node->rate;
-    double wait = (job_at(group, 0)->finish - group->attained) / rate;
-    if (group->quota > 0) {
-        wait = MIN(wait, group->remaining / (rate * group->jobs->len));
+    double rate = group->node->rate, wait = INFINITY;
+    if (group->jobs->len > 0) {
+        wait = (job_at(group, 0)->finish - group->attained) / rate;
+    }
+    if (limited) {
+        wait = MIN(wait, group->remaining / (rate * group->n_threads + group->load));
     }
     nsec_t at = now + (nsec_t)ceil(MAX(wait, 0));
-    if (group->quota > 0) {
-        at = MIN(at, group->period_end);
-    }
-    engine_reschedule(engine, &group->event, at);
+    engine_reschedule(engine, &group->event, limited ? MIN(at, group->period_end) : at);
 }
 
 /* ---- the node's cores ---- */
@@ -158,7 +169,8 @@ static void
 set_running(CpuNode *node, guint n_running, nsec_t now)
 {
     node->n_running = n_running;
-    double rate = n_running <= node->cores ? 1.0 : node->cores / n_running;
+    double free = MAX(node->cores - node->load, MIN_FREE * node->cores);
+    double rate = n_running <= free ? 1.0 : free / n_running;
     if (rate == node->rate) {
         return;
     }
@@ -174,7 +186,7 @@ set_running(CpuNode *node, guint n_running, nsec_t now)
 static guint
 n_runnable(const CpuGroup *group)
 {
-    return group->throttled ? 0 : group->jobs->len;
+    return group->throttled ? 0 : group->n_threads;
 }
 
 /* After any change of a group: what runs on the node, and when the group is next heard of. */
@@ -182,7 +194,7 @@ static void
 settle(CpuGroup *group, guint runnable_before, nsec_t now)
 {
     CpuNode *node = group->node;
-    bool active = group->jobs->len > 0;
+    bool active = group->n_threads > 0;
     if (active && !group->listed) {
         g_ptr_array_add(node->groups, group);
     } else if (!active && group->listed) {
@@ -191,6 +203,29 @@ settle(CpuGroup *group, guint runnable_before, nsec_t now)
     group->listed = active;
     set_running(node, node->n_running - runnable_before + n_runnable(group), now);
     schedule(group, now);
+}
+
+/* Takes the next job that is done off the heap; NULL: none is. */
+static CpuJob *
+take_done(CpuGroup *group)
+{
+    if (group->jobs->len == 0 || job_at(group, 0)->finish > group->attained + EPSILON) {
+        return NULL;
+    }
+    CpuJob *job = job_at(group, 0);
+    heap_remove(group, 0);
+    group->n_threads -= job->rides ? 0 : 1;
+    job->group = NULL;
+    return job;
+}
+
+static void
+throttle(CpuGroup *group)
+{
+    if (group->quota > 0 && !group->throttled && group->remaining <= EPSILON) {
+        group->throttled = true;
+        group->usage.periods++;
+    }
 }
 
 static void
@@ -204,24 +239,21 @@ on_event(Engine *engine, Event *event)
         refill(group, now);
         group->throttled = false;
     }
-    g_autoptr(GPtrArray) done = NULL;
-    while (group->jobs->len > 0 && job_at(group, 0)->finish <= group->attained + EPSILON) {
-        CpuJob *job = job_at(group, 0);
-        heap_remove(group, 0);
-        job->group = NULL;
-        if (done == NULL) {
-            done = g_ptr_array_new();
-        }
-        g_ptr_array_add(done, job);
+    CpuJob *first = take_done(group);
+    g_autoptr(GPtrArray) more = NULL;
+    for (CpuJob *job = first; job != NULL && (job = take_done(group)) != NULL;) {
+        more = more != NULL ? more : g_ptr_array_new();
+        g_ptr_array_add(more, job);
     }
-    if (group->quota > 0 && !group->throttled && group->jobs->len > 0 &&
-        group->remaining <= EPSILON) {
-        group->throttled = true;
-        group->usage.periods++;
+    if (group->n_threads > 0) {
+        throttle(group);
     }
     settle(group, runnable, now);
-    for (guint i = 0; done != NULL && i < done->len; i++) {
-        CpuJob *job = g_ptr_array_index(done, i);
+    if (first != NULL) {
+        first->done(first);
+    }
+    for (guint i = 0; more != NULL && i < more->len; i++) {
+        CpuJob *job = g_ptr_array_index(more, i);
         job->done(job);
     }
 }
@@ -254,6 +286,7 @@ cpu_group_new(CpuNode *node, nsec_t quota, nsec_t period)
     group->node = node;
     group->quota = (double)quota;
     group->period = period;
+    group->phase = node->phase;
     group->updated = engine_now(node->engine);
     group->jobs = g_ptr_array_new();
     event_init(&group->event, on_event, 0);
@@ -270,32 +303,95 @@ cpu_group_free(CpuGroup *group)
         job_at(group, i)->group = NULL;
     }
     g_ptr_array_set_size(group->jobs, 0);
+    group->n_threads = 0;
+    group->node->load -= group->load;
     group->throttled = false;
     settle(group, runnable, now);
     g_ptr_array_unref(group->jobs);
     g_free(group);
 }
 
-void
-cpu_submit(CpuGroup *group, CpuJob *job, nsec_t demand)
+/* A thread more is about to run. */
+static void
+begin_thread(CpuGroup *group, nsec_t now)
+{
+    if (group->n_threads == 0) {
+        group->throttled = group->throttled && now < group->period_end;
+        refill(group, now);
+    }
+    group->n_threads++;
+    throttle(group);
+}
+
+static void
+submit(CpuGroup *group, CpuJob *job, nsec_t demand, bool rides)
 {
     nsec_t now = engine_now(group->node->engine);
     guint runnable = n_runnable(group);
     account(group, now);
-    if (group->jobs->len == 0) {
-        group->throttled = group->throttled && now < group->period_end;
-        refill(group, now);
-    }
-    if (group->quota > 0 && !group->throttled && group->remaining <= EPSILON) {
-        group->throttled = true;
-        group->usage.periods++;
+    if (!rides) {
+        begin_thread(group, now);
     }
     job->order = group->n_submitted++;
     job->group = group;
+    job->rides = rides;
     job->finish = group->attained + (double)demand;
     g_ptr_array_add(group->jobs, job);
     sift_up(group, group->jobs->len - 1);
     settle(group, runnable, now);
+}
+
+void
+cpu_submit(CpuGroup *group, CpuJob *job, nsec_t demand)
+{
+    submit(group, job, demand, false);
+}
+
+void
+cpu_submit_polled(CpuGroup *group, CpuJob *job, nsec_t demand)
+{
+    g_assert(group->polling);
+    submit(group, job, demand, true);
+}
+
+void
+cpu_group_set_polling(CpuGroup *group, bool polling)
+{
+    if (polling == group->polling) {
+        return;
+    }
+    nsec_t now = engine_now(group->node->engine);
+    guint runnable = n_runnable(group);
+    account(group, now);
+    group->polling = polling;
+    if (polling) {
+        begin_thread(group, now);
+    } else {
+        group->n_threads--;
+    }
+    settle(group, runnable, now);
+}
+
+bool
+cpu_group_is_polling(const CpuGroup *group)
+{
+    return group->polling;
+}
+
+void
+cpu_group_set_load(CpuGroup *group, double cores)
+{
+    nsec_t now = engine_now(group->node->engine);
+    account(group, now);
+    group->node->load = MAX(group->node->load + cores - group->load, 0);
+    group->load = cores;
+    settle(group, n_runnable(group), now);
+}
+
+void
+cpu_group_set_phase(CpuGroup *group, nsec_t phase)
+{
+    group->phase = phase;
 }
 
 void
@@ -309,6 +405,7 @@ cpu_cancel(CpuJob *job)
     guint runnable = n_runnable(group);
     account(group, now);
     heap_remove(group, job->index);
+    group->n_threads -= job->rides ? 0 : 1;
     job->group = NULL;
     settle(group, runnable, now);
 }

@@ -4,7 +4,11 @@
  * equally when there are more jobs than cores (processor sharing).  A group with a quota may use
  * quota * period of CPU time in each period; when that is spent all its jobs stop until the
  * period ends.  Before Linux 6.4 the periods of all groups of a host end at the same instants:
- * `phase` is the host's.
+ * `phase` is the host's; from 6.4 on each group has its own (kernel commit 41abdba).
+ *
+ * A group may have a thread that *polls*: it uses a core whether there is work or not, until the
+ * quota is spent.  What such a thread works on rides on it: it progresses while the thread runs and
+ * uses no CPU time beside it.  A *load* is CPU time that is used evenly without jobs (fluid flows).
  *
  * One event per group: the next completion, the end of the quota, or the end of the period. */
 #pragma once
@@ -22,6 +26,7 @@ struct CpuJob {
     double finish;   /* attained service of the group at which it is done */
     uint64_t order;  /* of arrival in the group */
     guint index;     /* place in the group's heap */
+    bool rides;      /* on the polling thread */
 };
 
 typedef struct CpuUsage {
@@ -39,5 +44,19 @@ CpuGroup *cpu_group_new(CpuNode *node, nsec_t quota, nsec_t period);
 void cpu_group_free(CpuGroup *group);
 
 void cpu_submit(CpuGroup *group, CpuJob *job, nsec_t demand);
+/* The same, done by the group's polling thread, which must be there: one such job at a time, and
+ * the thread polls on until it is done. */
+void cpu_submit_polled(CpuGroup *group, CpuJob *job, nsec_t demand);
 void cpu_cancel(CpuJob *job); /* does nothing when the job is not running */
+
+void cpu_group_set_polling(CpuGroup *group, bool polling);
+bool cpu_group_is_polling(const CpuGroup *group);
+
+/* CPU time in use beside the jobs, in cores.  It is taken from the quota and from the node's cores;
+ * whoever sets it sees to it that it does not exceed them. */
+void cpu_group_set_load(CpuGroup *group, double cores);
+
+/* When its periods begin, from now on; before anything was submitted. */
+void cpu_group_set_phase(CpuGroup *group, nsec_t phase);
+
 CpuUsage cpu_group_usage(CpuGroup *group);
