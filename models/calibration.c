@@ -65,16 +65,28 @@ static const char *const dist_entry_keys[] = {
     "gamma",      "weibull", "triangular", "offset",  "source",      "hypothesis", NULL,
 };
 
-static const char *const identity_modes[] = {
-    [IDENTITY_CRD_PER_POD] = "crd-per-pod",
-    [IDENTITY_STATIC_ENTRY] = "static-entry",
+/* What a parameter that is a choice may be. */
+static const struct {
+    CalibrationParameter parameter;
+    CalibrationChoice choice;
+    const char *text;
+} choices[] = {
+    {PARAMETER_SPIRE_IDENTITY, IDENTITY_CRD_PER_POD, "crd-per-pod"},
+    {PARAMETER_SPIRE_IDENTITY, IDENTITY_STATIC_ENTRY, "static-entry"},
+    {PARAMETER_CFS_ALIGNMENT, ALIGNMENT_BY_KERNEL, "by-kernel"},
+    {PARAMETER_CFS_ALIGNMENT, ALIGNMENT_HOST, "host"},
+    {PARAMETER_CFS_ALIGNMENT, ALIGNMENT_CONTAINER, "container"},
+    {PARAMETER_VPP_MEMIF_POLLING, POLLING_BY_VERSION, "by-version"},
+    {PARAMETER_VPP_MEMIF_POLLING, POLLING_ALWAYS, "always"},
+    {PARAMETER_VPP_MEMIF_POLLING, POLLING_NEVER, "never"},
 };
 
 /* Polled again and again, or divided by: with 0 the model's time would stand still. */
 static const CalibrationParameter positive_parameters[] = {
     PARAMETER_KUBELET_PLEG_PERIOD, PARAMETER_KUBELET_RECONCILE, PARAMETER_KUBELET_MOUNT_POLL,
     PARAMETER_CFS_PERIOD,          PARAMETER_CFS_EFFECTIVE,     PARAMETER_SPIRE_SYNC_PERIOD,
-    PARAMETER_SPIRE_CACHE_PERIOD,  PARAMETER_SPIRE_ATTEST_POLL,
+    PARAMETER_SPIRE_CACHE_PERIOD,  PARAMETER_SPIRE_ATTEST_POLL, PARAMETER_VPP_RING,
+    PARAMETER_LINK_QUEUE,          PARAMETER_VPP_PACKET,        PARAMETER_KERNEL_PER_KIB,
 };
 
 /* ------ values ------ */
@@ -215,33 +227,50 @@ read_dist_entry(const TreeNode *entry, const char *what, Unit unit, Dist *out, b
            read_dist(entry, unit, out, error);
 }
 
+/* "crd-per-pod or static-entry"; free with g_free. */
+static char *
+choice_list(CalibrationParameter parameter)
+{
+    g_autoptr(GPtrArray) texts = g_ptr_array_new();
+    for (guint i = 0; i < G_N_ELEMENTS(choices); i++) {
+        if (choices[i].parameter == parameter) {
+            g_ptr_array_add(texts, (char *)choices[i].text);
+        }
+    }
+    g_ptr_array_add(texts, NULL);
+    return g_strjoinv(" or ", (char **)texts->pdata);
+}
+
 static bool
-read_choice(const TreeNode *node, IdentityMode *out, GError **error)
+read_choice(const TreeNode *node, CalibrationParameter parameter, CalibrationChoice *out,
+            GError **error)
 {
     const char *text = NULL;
     if (!tree_read_string(node, &text, error)) {
         return false;
     }
-    for (guint i = 0; i < G_N_ELEMENTS(identity_modes); i++) {
-        if (g_str_equal(text, identity_modes[i])) {
-            *out = (IdentityMode)i;
+    for (guint i = 0; i < G_N_ELEMENTS(choices); i++) {
+        if (choices[i].parameter == parameter && g_str_equal(text, choices[i].text)) {
+            *out = choices[i].choice;
             return true;
         }
     }
-    return tree_error(error, node, VWIRE_ERROR_INVALID,
-                      "found \"%s\"; expected crd-per-pod or static-entry", text);
+    g_autofree char *expected = choice_list(parameter);
+    return tree_error(error, node, VWIRE_ERROR_INVALID, "found \"%s\"; expected %s", text,
+                      expected);
 }
 
 static bool
-read_choice_entry(const TreeNode *entry, const char *what, IdentityMode *out, bool *hypothesis,
-                  GError **error)
+read_choice_entry(const TreeNode *entry, CalibrationParameter parameter, CalibrationChoice *out,
+                  bool *hypothesis, GError **error)
 {
     static const char *const KEYS[] = {"value", "source", "hypothesis", NULL};
+    const char *what = parameters[parameter].key;
     if (!check_entry(entry, KEYS, what, hypothesis, error)) {
         return false;
     }
     const TreeNode *value = document_require(entry, "value", what, error);
-    return value != NULL && read_choice(value, out, error);
+    return value != NULL && read_choice(value, parameter, out, error);
 }
 
 static bool
@@ -264,7 +293,7 @@ read_parameter(const TreeNode *entry, CalibrationParameter parameter, Calibratio
     const ParameterForm *form = &parameters[parameter];
     bool *hypothesis = &out->hypothesis[parameter];
     if (form->unit == UNIT_C) {
-        return read_choice_entry(entry, form->key, &out->identity, hypothesis, error);
+        return read_choice_entry(entry, parameter, &out->choices[parameter], hypothesis, error);
     }
     Dist *dist = &out->parameters[parameter];
     return read_dist_entry(entry, form->key, form->unit, dist, hypothesis, error) &&
@@ -525,7 +554,8 @@ set_parameter(Calibration *calibration, const char *key, const TreeNode *value, 
         return false;
     }
     if (parameters[parameter].unit == UNIT_C) {
-        return read_choice(value, &calibration->identity, error);
+        return read_choice(value, (CalibrationParameter)parameter, &calibration->choices[parameter],
+                           error);
     }
     double amount = 0;
     if (!read_amount(value, parameters[parameter].unit, &amount, error)) {
@@ -559,6 +589,13 @@ calibration_nsec(const Calibration *calibration, CalibrationParameter parameter)
 {
     g_assert(parameters[parameter].unit == UNIT_D);
     return nsec_from_seconds(dist_mean(&calibration->parameters[parameter]));
+}
+
+CalibrationChoice
+calibration_choice(const Calibration *calibration, CalibrationParameter parameter)
+{
+    g_assert(parameters[parameter].unit == UNIT_C);
+    return calibration->choices[parameter];
 }
 
 double

@@ -71,6 +71,7 @@
     X(CRASH_BACKOFF_MAX, "kubelet.crash-backoff-max", D)                                           \
     X(CFS_PERIOD, "cfs.period", D)                                                                 \
     X(CFS_EFFECTIVE, "cfs.effective-quota", N)                                                     \
+    X(CFS_ALIGNMENT, "cfs.alignment", C)                                                           \
     X(SPIRE_IDENTITY, "spire.identity", C)                                                         \
     X(SPIRE_SYNC_PERIOD, "spire.agent-sync", D)                                                    \
     X(SPIRE_SYNC_JITTER, "spire.agent-sync-jitter", N)                                             \
@@ -85,7 +86,19 @@
     X(VPP_BOOT, "vpp.boot", D)                                                                     \
     X(VPP_INTERFACE, "vpp.interface", D)                                                           \
     X(VPP_XCONNECT, "vpp.cross-connect", D)                                                        \
-    X(VPP_TUNNEL, "vpp.tunnel", D)
+    X(VPP_TUNNEL, "vpp.tunnel", D)                                                                 \
+    X(VPP_PACKET, "vpp.packet", D)                                                                 \
+    X(VPP_PER_KIB, "vpp.per-kib", D)                                                               \
+    X(VPP_TUNNEL_PACKET, "vpp.tunnel-packet", D)                                                   \
+    X(VPP_WIREGUARD_PER_KIB, "vpp.wireguard-per-kib", D)                                           \
+    X(VPP_WAKE_UP, "vpp.wake-up", D)                                                               \
+    X(VPP_RING, "vpp.ring", N)                                                                     \
+    X(VPP_MEMIF_POLLING, "vpp.memif-polling", C)                                                   \
+    X(KERNEL_PACKET, "kernel.packet", D)                                                           \
+    X(KERNEL_PER_KIB, "kernel.per-kib", D)                                                         \
+    X(POD_NETWORK_PACKET, "pod-network.packet", D)                                                 \
+    X(POD_NETWORK_OVERLAY, "pod-network.overlay", D)                                               \
+    X(LINK_QUEUE, "link.queue", N)
 
 typedef enum CalibrationParameter {
 #define X(name, key, unit) PARAMETER_##name,
@@ -94,8 +107,17 @@ typedef enum CalibrationParameter {
         N_CALIBRATION_PARAMETERS
 } CalibrationParameter;
 
-/* spire.identity */
-typedef enum IdentityMode { IDENTITY_CRD_PER_POD, IDENTITY_STATIC_ENTRY } IdentityMode;
+/* The answers to a parameter that is a choice. */
+typedef enum CalibrationChoice {
+    IDENTITY_CRD_PER_POD, /* spire.identity */
+    IDENTITY_STATIC_ENTRY,
+    ALIGNMENT_BY_KERNEL, /* cfs.alignment: each node's kernelVersion decides */
+    ALIGNMENT_HOST,      /* the periods of all containers of a node begin together */
+    ALIGNMENT_CONTAINER, /* each container's begin on their own */
+    POLLING_BY_VERSION,  /* vpp.memif-polling: each image's version decides */
+    POLLING_ALWAYS,
+    POLLING_NEVER,
+} CalibrationChoice;
 
 typedef struct Demand {
     Dist dist;       /* seconds of one core */
@@ -119,7 +141,7 @@ typedef struct Calibration {
     char *hash; /* SHA-256 of the files' text, hexadecimal */
     Dist parameters[N_CALIBRATION_PARAMETERS];
     bool hypothesis[N_CALIBRATION_PARAMETERS];
-    IdentityMode identity;
+    CalibrationChoice choices[N_CALIBRATION_PARAMETERS];
     Dist start[N_COMPONENTS];
     Demand demands[N_COMPONENTS][N_MESSAGE_TYPES];
     MemoryModel memory[N_COMPONENTS];
@@ -135,5 +157,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Calibration, calibration_free)
 
 /* Means of parameters that are constants by nature (periods, QPS). */
 nsec_t calibration_nsec(const Calibration *calibration, CalibrationParameter parameter);
+CalibrationChoice calibration_choice(const Calibration *calibration,
+                                     CalibrationParameter parameter);
 double calibration_number(const Calibration *calibration, CalibrationParameter parameter);
 const char *calibration_key(CalibrationParameter parameter);

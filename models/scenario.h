@@ -15,13 +15,16 @@
 /* One node of spec.cluster.nodes.  An entry with `count: N` stands for N equal nodes named
  * "<name>-1" to "<name>-N" (for large clusters).  `labels` always has what a kubelet and kubeadm
  * set: kubernetes.io/hostname, kubernetes.io/os, and for control-plane nodes
- * node-role.kubernetes.io/control-plane; the file's labels win. */
+ * node-role.kubernetes.io/control-plane; the file's labels win.  `kernelVersion` (as in kubectl get
+ * node -o yaml) decides how CFS periods are aligned, `cfsPhase` fixes where they begin. */
 typedef struct ScenarioNode {
     char *name;
     bool control_plane;
     int64_t cpu;    /* allocatable, milli-cores */
     int64_t memory; /* allocatable, bytes */
     int64_t pods;
+    int kernel;       /* 1000 * major + minor of kernelVersion; 0: not given */
+    nsec_t cfs_phase; /* when CFS periods begin; negative: drawn for each replication */
     Labels labels;
     Toleration *taints; /* key, value, effect */
     guint n_taints;

@@ -3,6 +3,7 @@
 #include "models/document.h"
 #include "models/scenario_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_NODES 10000
@@ -182,6 +183,34 @@ read_taints(const TreeNode *taints, ScenarioNode *out, GError **error)
     return true;
 }
 
+/* "4.15.0-142-generic": what counts are the first two numbers. */
+static bool
+read_kernel(const TreeNode *node, int *out, GError **error)
+{
+    enum { MINORS = 1000 };
+    const char *text = NULL;
+    int major = 0, minor = 0;
+    if (node == NULL) {
+        return true;
+    }
+    if (!scenario_read_text(node, "kernelVersion", &text, error)) {
+        return false;
+    }
+    if (sscanf(text, "%3d.%3d", &major, &minor) != 2 || major <= 0 || minor < 0) {
+        return tree_error(error, node, VWIRE_ERROR_PARSE,
+                          "kernelVersion: found \"%s\"; expected a version such as 4.15.0", text);
+    }
+    *out = MINORS * major + minor;
+    return true;
+}
+
+static bool
+read_cfs_phase(const TreeNode *node, nsec_t *out, GError **error)
+{
+    *out = -1;
+    return node == NULL || tree_read_duration(node, out, error);
+}
+
 /* Everything but the name. */
 static bool
 read_node_fields(const TreeNode *node, ScenarioNode *out, GError **error)
@@ -189,6 +218,8 @@ read_node_fields(const TreeNode *node, ScenarioNode *out, GError **error)
     const TreeNode *allocatable = document_require(node, "allocatable", "the node", error);
     return allocatable != NULL && read_roles(tree_get(node, "roles"), out, error) &&
            read_allocatable(allocatable, out, error) &&
+           read_kernel(tree_get(node, "kernelVersion"), &out->kernel, error) &&
+           read_cfs_phase(tree_get(node, "cfsPhase"), &out->cfs_phase, error) &&
            scenario_read_labels(tree_get(node, "labels"), "labels", &out->labels, error) &&
            read_taints(tree_get(node, "taints"), out, error);
 }
@@ -243,8 +274,8 @@ add_node(Cluster *cluster, const ScenarioNode *model, const char *name, const Tr
 static bool
 read_node(Cluster *cluster, const TreeNode *node, GError **error)
 {
-    static const char *const KEYS[] = {"name",   "roles", "allocatable", "labels",
-                                       "taints", "count", NULL};
+    static const char *const KEYS[] = {"name",  "roles",         "allocatable", "labels", "taints",
+                                       "count", "kernelVersion", "cfsPhase",    NULL};
     if (!tree_expect(node, TREE_MAPPING, "node", error) ||
         !tree_check_keys(node, KEYS, "the node", error)) {
         return false;

@@ -410,6 +410,22 @@ world_step(Process *process, const Input *input)
 
 /* ---- processes ---- */
 
+/* Whether each container's CFS periods begin on their own: Linux 6.4 and later (kernel commit
+ * 41abdba; FACTS 4). */
+static bool
+has_own_phase(const World *world, const WorldNode *node)
+{
+    enum { LINUX_6_4 = 6004 };
+    switch (calibration_choice(world->calibration, PARAMETER_CFS_ALIGNMENT)) {
+    case ALIGNMENT_HOST:
+        return false;
+    case ALIGNMENT_CONTAINER:
+        return true;
+    default:
+        return world->scenario->nodes[node->index].kernel >= LINUX_6_4;
+    }
+}
+
 static CpuGroup *
 cpu_group_for(World *world, const ProcessInfo *info, WorldNode *node)
 {
@@ -420,7 +436,13 @@ cpu_group_for(World *world, const ProcessInfo *info, WorldNode *node)
         double effective = calibration_number(cal, PARAMETER_CFS_EFFECTIVE);
         quota = (nsec_t)((double)period * (double)info->container->limits.cpu / 1000 * effective);
     }
-    return cpu_group_new(node->cpu, quota, period);
+    CpuGroup *group = cpu_group_new(node->cpu, quota, period);
+    if (quota > 0 && has_own_phase(world, node)) {
+        RandomStream random;
+        process_random(info, "cfs-phase", &random);
+        cpu_group_set_phase(group, (nsec_t)(random_uniform(&random) * (double)period));
+    }
+    return group;
 }
 
 /* After the process' own start-up: latency first, then the CPU time of its initialisation. */
@@ -578,8 +600,10 @@ add_nodes(World *world)
                            "cfs-phase");
         node->name = scenario->nodes[i].name;
         node->index = i;
+        nsec_t drawn = (nsec_t)(random_uniform(&random) * period),
+               given = scenario->nodes[i].cfs_phase;
         node->cpu = cpu_node_new(world->engine, (double)scenario->nodes[i].cpu / 1000,
-                                 (nsec_t)(random_uniform(&random) * period));
+                                 given >= 0 ? given : drawn);
         g_hash_table_insert(world->node_by_name, (char *)node->name, node);
     }
 }

@@ -42,7 +42,8 @@ fetch_free(void *data)
 static bool
 is_static(const SpireAgent *agent)
 {
-    return agent->base.info->calibration->identity == IDENTITY_STATIC_ENTRY;
+    return calibration_choice(agent->base.info->calibration, PARAMETER_SPIRE_IDENTITY) ==
+           IDENTITY_STATIC_ENTRY;
 }
 
 /* ---- synchronisation with the server ---- */

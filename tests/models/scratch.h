@@ -56,6 +56,15 @@ scratch_write(const char *name, const char *text)
     ck_assert(g_file_set_contents(path, text, -1, NULL));
 }
 
+/* Any answer to a parameter that is a choice. */
+static inline const char *
+scratch_choice(const char *key)
+{
+    return g_str_equal(key, "spire.identity")  ? "crd-per-pod"
+           : g_str_equal(key, "cfs.alignment") ? "host"
+                                               : "never";
+}
+
 /* Every parameter: 1s, 2, or crd-per-pod by its unit; then `more`, the other sections of spec. */
 static inline void
 scratch_write_calibration(const char *name, const char *more)
@@ -72,7 +81,7 @@ scratch_write_calibration(const char *name, const char *more)
         g_string_append_printf(text, "    %s: {value: %s, source: test}\n", VALUES[i][0],
                                unit == 'D'   ? "1s"
                                : unit == 'N' ? "2"
-                                             : "crd-per-pod");
+                                             : scratch_choice(VALUES[i][0]));
     }
     g_string_append(text, more);
     scratch_write(name, text->str);

@@ -54,7 +54,7 @@ START_TEST(parameters_are_read_in_their_unit)
     ck_assert_str_eq(calibration->name, "whole");
     ck_assert_int_eq(calibration_nsec(calibration, PARAMETER_KUBELET_SANDBOX), NSEC_PER_SEC);
     ck_assert_double_eq(calibration_number(calibration, PARAMETER_KUBELET_QPS), 2);
-    ck_assert_int_eq(calibration->identity, IDENTITY_CRD_PER_POD);
+    ck_assert_int_eq(calibration->choices[PARAMETER_SPIRE_IDENTITY], IDENTITY_CRD_PER_POD);
     ck_assert_str_eq(calibration_key(PARAMETER_VPP_BOOT), "vpp.boot");
 }
 END_TEST
@@ -97,7 +97,7 @@ START_TEST(a_hypothesis_is_marked_and_needs_no_source)
     ck_assert(calibration->hypothesis[PARAMETER_KUBELET_SYNC]);
     ck_assert(calibration->hypothesis[PARAMETER_SPIRE_IDENTITY]);
     ck_assert(!calibration->hypothesis[PARAMETER_KUBELET_QPS]);
-    ck_assert_int_eq(calibration->identity, IDENTITY_STATIC_ENTRY);
+    ck_assert_int_eq(calibration->choices[PARAMETER_SPIRE_IDENTITY], IDENTITY_STATIC_ENTRY);
 }
 END_TEST
 
@@ -396,7 +396,7 @@ START_TEST(a_change_makes_a_constant)
     set_good(calibration, "demands.nsmgr.nsm-request", "20ms");
     ck_assert_int_eq(calibration_nsec(calibration, PARAMETER_KUBELET_SANDBOX), 250 * NSEC_PER_MSEC);
     ck_assert_double_eq(calibration_number(calibration, PARAMETER_KUBELET_QPS), 50);
-    ck_assert_int_eq(calibration->identity, IDENTITY_STATIC_ENTRY);
+    ck_assert_int_eq(calibration->choices[PARAMETER_SPIRE_IDENTITY], IDENTITY_STATIC_ENTRY);
     ck_assert_double_eq(dist_mean(&calibration->start[COMPONENT_NSMGR]), 3);
     const Demand *demands = calibration->demands[COMPONENT_NSMGR];
     ck_assert_double_eq(demands[MESSAGE_NSM_REQUEST].dist.params[0], 0.02);
