@@ -4,12 +4,14 @@
 #define RTO_DATA (200 * NSEC_PER_MSEC)
 #define RTO_SYN NSEC_PER_SEC
 #define RTO_MAX (120 * NSEC_PER_SEC)
+#define FRAME_BITS (1538 * 8) /* a full Ethernet frame with preamble and gap: IEEE 802.3 */
 
 struct Net {
     Engine *engine;
     const Scenario *scenario;
     GHashTable *nodes; /* name -> index + 1 */
     GHashTable *links; /* both indices -> NetLink */
+    GHashTable *nics;  /* name -> NetNic */
     bool *down;        /* by node */
     guint n_nodes;
     void (*changed)(void *data);
@@ -24,6 +26,14 @@ link_free(void *data)
     g_free(link);
 }
 
+static void
+nic_free(void *data)
+{
+    NetNic *nic = data;
+    g_free(nic->name);
+    g_free(nic);
+}
+
 Net *
 net_new(Engine *engine, const Scenario *scenario)
 {
@@ -34,6 +44,7 @@ net_new(Engine *engine, const Scenario *scenario)
     net->down = g_new0(bool, scenario->n_nodes);
     net->nodes = g_hash_table_new(g_str_hash, g_str_equal);
     net->links = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, link_free);
+    net->nics = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, nic_free);
     for (guint i = 0; i < scenario->n_nodes; i++) {
         g_hash_table_insert(net->nodes, scenario->nodes[i].name, GUINT_TO_POINTER(i + 1));
     }
@@ -45,6 +56,7 @@ net_free(Net *net)
 {
     g_hash_table_unref(net->nodes);
     g_hash_table_unref(net->links);
+    g_hash_table_unref(net->nics);
     g_free(net->down);
     g_free(net);
 }
@@ -99,6 +111,32 @@ declared(const Scenario *scenario, const char *a, const char *b)
     return &scenario->default_link;
 }
 
+/* Links of the default have no interfaces of their own: a node sends to all by one. */
+static NetNic *
+obtain_nic(Net *net, const ScenarioLink *from, const char *node)
+{
+    const char *interface = from->node_a == NULL               ? "eth0"
+                            : g_str_equal(from->node_a, node) ? from->interface_a
+                                                              : from->interface_b;
+    g_autofree char *name = g_strdup_printf("%s:%s", node, interface);
+    NetNic *nic = g_hash_table_lookup(net->nics, name);
+    if (nic == NULL) {
+        nic = g_new0(NetNic, 1);
+        nic->name = g_steal_pointer(&name);
+        nic->rate = from->rate;
+        double queue = calibration_number(net->scenario->calibration, PARAMETER_LINK_QUEUE);
+        nic->backlog = nic->rate > 0 ? (nsec_t)(queue * FRAME_BITS * 1e9 / (double)nic->rate) : 0;
+        g_hash_table_insert(net->nics, nic->name, nic);
+    }
+    return nic;
+}
+
+NetNic *
+net_nic(Net *net, guint from, guint to)
+{
+    return net_between(net, from, to)->nics[from < to ? 0 : 1];
+}
+
 NetLink *
 net_between(Net *net, guint a, guint b)
 {
@@ -113,6 +151,8 @@ net_between(Net *net, guint a, guint b)
         link->jitter = from->jitter;
         link->loss = from->loss;
         g_queue_init(&link->held);
+        link->nics[0] = obtain_nic(net, from, scenario->nodes[MIN(a, b)].name);
+        link->nics[1] = obtain_nic(net, from, scenario->nodes[MAX(a, b)].name);
         g_hash_table_insert(net->links, g_memdup2(&key, sizeof key), link);
     }
     return link;

@@ -20,7 +20,18 @@
 
 typedef struct Net Net;
 
+/* A node's network interface, the links that name it share it.  What is sent waits in its queue
+ * while it transmits. */
+typedef struct NetNic {
+    char *name;   /* "node:interface" */
+    int64_t rate; /* bit/s; 0: unlimited */
+    nsec_t free_at;
+    nsec_t backlog; /* how long the queue may become; 0: no limit */
+    uint64_t n_sent, n_dropped;
+} NetNic;
+
 typedef struct NetLink {
+    NetNic *nics[2]; /* of the node with the lower and with the higher index */
     nsec_t latency; /* one way, without what is added */
     nsec_t jitter;  /* uniform, to both sides */
     double loss;
@@ -47,6 +58,9 @@ bool net_node_is_up(const Net *net, guint node);
 void net_set_node(Net *net, guint node, bool up);
 
 NetLink *net_between(Net *net, guint a, guint b);
+
+/* The interface by which `from` sends to `to`. */
+NetNic *net_nic(Net *net, guint from, guint to);
 
 /* One draw of a link's latency, impairments included, losses not. */
 nsec_t net_latency(const NetLink *link, RandomStream *random);
