@@ -12,103 +12,6 @@ typedef struct Pending {
     DataPlaneOp op; /* with strings of its own */
 } Pending;
 
-typedef struct Tunnel {
-    Port *ends[2];
-} Tunnel;
-
-/* ---- ports ---- */
-
-static void
-port_free(void *data)
-{
-    Port *port = data;
-    g_free(port->name);
-    g_free(port->owner);
-    g_free(port->tunnel);
-    g_free(port->where);
-    g_free(port->ip);
-    g_ptr_array_unref(port->paths);
-    g_free(port);
-}
-
-static void
-leave_tunnel(Plane *plane, Port *port)
-{
-    Tunnel *tunnel =
-        port->tunnel != NULL ? g_hash_table_lookup(plane->tunnels, port->tunnel) : NULL;
-    for (int i = 0; tunnel != NULL && i < 2; i++) {
-        if (tunnel->ends[i] == port) {
-            tunnel->ends[i] = NULL;
-        } else if (tunnel->ends[i] != NULL) {
-            echo_touch(plane, tunnel->ends[i]);
-        }
-    }
-    if (tunnel != NULL && tunnel->ends[0] == NULL && tunnel->ends[1] == NULL) {
-        g_hash_table_remove(plane->tunnels, port->tunnel);
-    }
-    g_clear_pointer(&port->tunnel, g_free);
-}
-
-static void
-remove_port(Plane *plane, Port *port)
-{
-    if (port->wire != NULL) {
-        echo_touch(plane, port->wire);
-        port->wire->wire = NULL;
-    }
-    if (port->xconnect != NULL) {
-        echo_touch(plane, port->xconnect);
-        port->xconnect->xconnect = NULL;
-    }
-    leave_tunnel(plane, port);
-    echo_forget_port(plane, port);
-    GPtrArray *owned = g_hash_table_lookup(plane->owners, port->owner);
-    g_ptr_array_remove_fast(owned, port);
-    if (owned->len == 0) {
-        g_hash_table_remove(plane->owners, port->owner);
-    }
-    g_hash_table_remove(plane->ports, port->name);
-}
-
-static Port *
-obtain_port(Plane *plane, const char *name, const char *owner, bool in_pod)
-{
-    Port *port = g_hash_table_lookup(plane->ports, name);
-    if (port != NULL) {
-        return port;
-    }
-    port = g_new0(Port, 1);
-    port->name = g_strdup(name);
-    port->owner = g_strdup(owner);
-    port->in_pod = in_pod;
-    port->paths = g_ptr_array_new();
-    g_hash_table_insert(plane->ports, port->name, port);
-    echo_new_port(plane, port);
-    GPtrArray *owned = g_hash_table_lookup(plane->owners, owner);
-    if (owned == NULL) {
-        owned = g_ptr_array_new();
-        g_hash_table_insert(plane->owners, g_strdup(owner), owned);
-    }
-    g_ptr_array_add(owned, port);
-    return port;
-}
-
-static void
-join_wire(Plane *plane, Port *a, Port *b, WireKind kind)
-{
-    Port *const ends[] = {a, b};
-    for (int i = 0; i < 2; i++) {
-        echo_touch(plane, ends[i]);
-        if (ends[i]->wire != NULL) {
-            echo_touch(plane, ends[i]->wire);
-            ends[i]->wire->wire = NULL;
-        }
-    }
-    a->wire = b;
-    b->wire = a;
-    a->wire_kind = b->wire_kind = kind;
-}
-
 /* The Pod that "namespace/pod/interface" names. */
 static char *
 pod_of_port(const char *port)
@@ -124,63 +27,6 @@ dataplane_done(Plane *plane, uint64_t token, const char *error)
 {
     plane->counts.n_answered++;
     plane->done(plane->data, token, error);
-}
-
-static void
-create_tunnel(Plane *plane, const DataPlaneOp *op)
-{
-    bool ordered = strcmp(op->node, op->peer_node) < 0;
-    g_autofree char *key = g_strdup_printf("%s|%s|%u", ordered ? op->node : op->peer_node,
-                                           ordered ? op->peer_node : op->node, op->vni);
-    Port *port = obtain_port(plane, op->port, op->owner, false);
-    leave_tunnel(plane, port);
-    Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, key);
-    if (tunnel == NULL) {
-        tunnel = g_new0(Tunnel, 1);
-        g_hash_table_insert(plane->tunnels, g_strdup(key), tunnel);
-    }
-    tunnel->ends[ordered ? 0 : 1] = port;
-    echo_touch(plane, port);
-    if (tunnel->ends[ordered ? 1 : 0] != NULL) {
-        echo_touch(plane, tunnel->ends[ordered ? 1 : 0]);
-    }
-    port->tunnel = g_steal_pointer(&key);
-    port->wire_kind = op->wire;
-    if (plane->net != NULL) {
-        port->node = net_node(plane->net, op->node);
-        port->peer_node = net_node(plane->net, op->peer_node);
-    }
-    g_free(port->where);
-    port->where = g_strdup_printf("%s -> %s", op->node, op->peer_node);
-}
-
-/* NULL, or why it cannot be done. */
-static const char *
-cross_connect(Plane *plane, const DataPlaneOp *op)
-{
-    bool in_pod = g_str_has_prefix(op->port, op->owner) &&
-                  strchr(op->port + strlen(op->owner) + 1, '/') == NULL;
-    Port *a = in_pod ? obtain_port(plane, op->port, op->owner, true)
-                     : g_hash_table_lookup(plane->ports, op->port);
-    Port *b = in_pod ? obtain_port(plane, op->peer, op->owner, true)
-                     : g_hash_table_lookup(plane->ports, op->peer);
-    if (a == NULL || b == NULL) {
-        return "cross-connect: no such interface";
-    }
-    if (!g_str_equal(a->owner, b->owner)) {
-        return "cross-connect: the interfaces belong to different owners";
-    }
-    Port *const ends[] = {a, b};
-    for (int i = 0; i < 2; i++) {
-        echo_touch(plane, ends[i]);
-        if (ends[i]->xconnect != NULL) {
-            echo_touch(plane, ends[i]->xconnect);
-            ends[i]->xconnect->xconnect = NULL;
-        }
-    }
-    a->xconnect = b;
-    b->xconnect = a;
-    return NULL;
 }
 
 static void
@@ -204,8 +50,8 @@ perform_now(Plane *plane, const DataPlaneOp *op)
         if (has_ended(plane, op->pod)) {
             return "create interface: the Pod's network namespace is gone";
         }
-        Port *end = obtain_port(plane, op->pod_port, op->pod, true);
-        join_wire(plane, obtain_port(plane, op->port, op->owner, false), end, op->wire);
+        Port *end = ports_obtain(plane, op->pod_port, op->pod, true);
+        ports_join_wire(plane, ports_obtain(plane, op->port, op->owner, false), end, op->wire);
         set_ip(end, op->ip);
         return NULL;
     }
@@ -214,22 +60,22 @@ perform_now(Plane *plane, const DataPlaneOp *op)
         if (has_ended(plane, op->pod) || has_ended(plane, peer_pod)) {
             return "create direct memif: a Pod's network namespace is gone";
         }
-        Port *end = obtain_port(plane, op->pod_port, op->pod, true);
-        Port *peer = obtain_port(plane, op->peer, peer_pod, true);
-        join_wire(plane, end, peer, op->wire);
+        Port *end = ports_obtain(plane, op->pod_port, op->pod, true);
+        Port *peer = ports_obtain(plane, op->peer, peer_pod, true);
+        ports_join_wire(plane, end, peer, op->wire);
         set_ip(end, op->ip);
         set_ip(peer, op->peer_ip);
         return NULL;
     }
     case DATAPLANE_CREATE_TUNNEL:
-        create_tunnel(plane, op);
+        ports_create_tunnel(plane, op);
         return NULL;
     case DATAPLANE_CROSS_CONNECT:
-        return cross_connect(plane, op);
+        return ports_cross_connect(plane, op);
     case DATAPLANE_REMOVE: {
         Port *port = g_hash_table_lookup(plane->ports, op->port);
         if (port != NULL) {
-            remove_port(plane, port);
+            ports_remove(plane, port);
         }
         return NULL;
     }
@@ -432,57 +278,6 @@ perform(DataPlane *base, const DataPlaneOp *op, GError **error)
     return true;
 }
 
-/* ---- walking ---- */
-
-static void
-add_hop(GArray *hops, DataPlaneHopKind kind, const char *owner, const Port *in, const Port *out)
-{
-    DataPlaneHop hop = {.kind = kind,
-                        .owner = g_strdup(owner),
-                        .port_in = in != NULL ? g_strdup(in->name) : NULL,
-                        .port_out = out != NULL ? g_strdup(out->name) : NULL,
-                        .wire = in != NULL ? in->wire_kind : out->wire_kind};
-    g_array_append_val(hops, hop);
-}
-
-Port *
-dataplane_tunnel_peer(const Plane *plane, const Port *port)
-{
-    const Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, port->tunnel);
-    if (tunnel == NULL) {
-        return NULL;
-    }
-    if (tunnel->ends[0] == port) {
-        return tunnel->ends[1];
-    }
-    return tunnel->ends[1] == port ? tunnel->ends[0] : NULL; /* NULL: another took its place */
-}
-
-static GArray *
-walk(DataPlane *base, const char *pod_port)
-{
-    Plane *plane = (Plane *)base;
-    GArray *hops = g_array_new(false, false, sizeof(DataPlaneHop));
-    g_array_set_clear_func(hops, (GDestroyNotify)dataplane_hop_clear);
-    Port *start = g_hash_table_lookup(plane->ports, pod_port);
-    if (start == NULL) {
-        return hops;
-    }
-    add_hop(hops, HOP_POD, start->owner, NULL, start);
-    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
-    for (Port *in = start->wire; in != NULL && g_hash_table_add(seen, in);) {
-        Port *out = in->xconnect;
-        add_hop(hops, in->in_pod ? HOP_POD : HOP_FORWARDER, in->owner, in, out);
-        if (out != NULL && out->tunnel != NULL) {
-            add_hop(hops, HOP_TUNNEL, out->where, out, NULL);
-            in = dataplane_tunnel_peer(plane, out);
-        } else {
-            in = out != NULL ? out->wire : NULL;
-        }
-    }
-    return hops;
-}
-
 static void
 plane_free(DataPlane *base)
 {
@@ -499,7 +294,7 @@ plane_free(DataPlane *base)
     g_free(plane);
 }
 
-static const DataPlaneClass plane_class = {perform, walk, plane_free};
+static const DataPlaneClass plane_class = {perform, ports_walk, plane_free};
 
 DataPlane *
 sim_dataplane_new(Engine *engine, const Calibration *calibration, uint64_t seed,
@@ -513,7 +308,7 @@ sim_dataplane_new(Engine *engine, const Calibration *calibration, uint64_t seed,
     plane->replication = replication;
     plane->done = done;
     plane->data = data;
-    plane->ports = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, port_free);
+    plane->ports = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, ports_free_one);
     plane->owners =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     plane->tunnels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -547,7 +342,7 @@ sim_dataplane_remove_owner(DataPlane *base, const char *owner)
     Plane *plane = (Plane *)base;
     const GPtrArray *owned;
     while ((owned = g_hash_table_lookup(plane->owners, owner)) != NULL) {
-        remove_port(plane, g_ptr_array_index(owned, owned->len - 1));
+        ports_remove(plane, g_ptr_array_index(owned, owned->len - 1));
     }
     echo_settle(plane);
 }
@@ -593,50 +388,6 @@ sim_dataplane_counts(const DataPlane *base)
     return counts;
 }
 
-static bool
-broken(const Port *port, const char *what, GError **error)
-{
-    return error_set(error, VWIRE_ERROR_INVALID, "port %s of %s: %s", port->name, port->owner,
-                     what);
-}
-
-/* Another may have taken its place in the tunnel, which may be gone since. */
-static bool
-check_tunnel(const Plane *plane, const Port *port, GError **error)
-{
-    const Tunnel *tunnel = g_hash_table_lookup(plane->tunnels, port->tunnel);
-    for (int i = 0; tunnel != NULL && i < 2; i++) {
-        const Port *end = tunnel->ends[i];
-        if (end != NULL && g_strcmp0(end->tunnel, port->tunnel) != 0) {
-            return broken(port, "an end of its tunnel is of another tunnel", error);
-        }
-    }
-    return port->wire == NULL || broken(port, "a tunnel end with a wire", error);
-}
-
-static bool
-check_port(const Plane *plane, const Port *port, GError **error)
-{
-    const Port *wire = port->wire, *xconnect = port->xconnect;
-    if (wire != NULL && (wire->wire != port || wire == port)) {
-        return broken(port, "its wire has no other end", error);
-    }
-    if (wire != NULL && wire->wire_kind != port->wire_kind) {
-        return broken(port, "its wire has two kinds", error);
-    }
-    if (xconnect != NULL && (xconnect->xconnect != port || xconnect == port)) {
-        return broken(port, "its cross-connect has no other side", error);
-    }
-    if (xconnect != NULL && !g_str_equal(xconnect->owner, port->owner)) {
-        return broken(port, "its cross-connect has two owners", error);
-    }
-    const GPtrArray *owned = g_hash_table_lookup(plane->owners, port->owner);
-    if (owned == NULL || !g_ptr_array_find((GPtrArray *)owned, port, NULL)) {
-        return broken(port, "its owner does not know it", error);
-    }
-    return port->tunnel == NULL || check_tunnel(plane, port, error);
-}
-
 /* A Pod whose end an operation needs, or the forwarder that performs it. */
 static bool
 check_pending(const DataPlaneOp *op, DataPlaneOwnerExists exists, void *data, GError **error)
@@ -657,11 +408,8 @@ sim_dataplane_check(DataPlane *base, DataPlaneOwnerExists exists, void *data, GE
     g_hash_table_iter_init(&iter, plane->ports);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const Port *port = value;
-        if (!check_port(plane, port, error)) {
+        if (!ports_check_one(plane, port, exists(data, port->owner, port->in_pod), error)) {
             return false;
-        }
-        if (!exists(data, port->owner, port->in_pod)) {
-            return broken(port, "its owner is gone", error);
         }
     }
     g_hash_table_iter_init(&iter, plane->pending);

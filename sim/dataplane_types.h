@@ -1,4 +1,5 @@
-/* What sim/dataplane.c and sim/echo.c share. */
+/* What the files of the data plane share: ports.c (the graph), dataplane.c (operations on it),
+ * echo.c (paths and liveness), packets.c (frames that go through it). */
 #pragma once
 
 #include "sim/dataplane.h"
@@ -47,7 +48,20 @@ typedef struct Plane {
     nsec_t hop; /* from one interface to the next on a node */
 } Plane;
 
-Port *dataplane_tunnel_peer(const Plane *plane, const Port *port);
+/* ports.c.  Each change marks the paths that it concerns: echo_settle looks at them again. */
+Port *ports_obtain(Plane *plane, const char *name, const char *owner, bool in_pod);
+void ports_remove(Plane *plane, Port *port);
+void ports_free_one(void *port); /* for the table of ports */
+void ports_join_wire(Plane *plane, Port *a, Port *b, WireKind kind);
+void ports_create_tunnel(Plane *plane, const DataPlaneOp *op);
+/* NULL, or why it cannot be done. */
+const char *ports_cross_connect(Plane *plane, const DataPlaneOp *op);
+/* The other end of a tunnel's port; NULL: there is none, or another has taken this one's place. */
+Port *ports_tunnel_peer(const Plane *plane, const Port *port);
+GArray *ports_walk(DataPlane *base, const char *pod_port);
+bool ports_check_one(const Plane *plane, const Port *port, bool has_owner, GError **error);
+
+/* dataplane.c */
 /* The operation is answered. */
 void dataplane_done(Plane *plane, uint64_t token, const char *error);
 

@@ -111,7 +111,7 @@ trace(const Plane *plane, const char *pod_port, GPtrArray *ports)
         end = out;
         if (out->tunnel != NULL) {
             cross_link(plane, out, &state, &pass);
-            in = dataplane_tunnel_peer(plane, out);
+            in = ports_tunnel_peer(plane, out);
         } else {
             in = out->wire;
         }
