@@ -282,6 +282,7 @@ static void
 plane_free(DataPlane *base)
 {
     Plane *plane = (Plane *)base;
+    packets_free(plane);
     echo_free(plane);
     g_hash_table_unref(plane->ended);
     g_hash_table_unref(plane->gone);
@@ -291,6 +292,7 @@ plane_free(DataPlane *base)
     g_hash_table_unref(plane->tunnels);
     g_hash_table_unref(plane->owners);
     g_hash_table_unref(plane->ports);
+    g_hash_table_unref(plane->places);
     g_free(plane);
 }
 
@@ -318,7 +320,9 @@ sim_dataplane_new(Engine *engine, const Calibration *calibration, uint64_t seed,
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
     plane->watched = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
     plane->gone = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, gone_free);
+    plane->places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     echo_init(plane);
+    packets_init(plane);
     return &plane->base;
 }
 
@@ -341,6 +345,7 @@ sim_dataplane_remove_owner(DataPlane *base, const char *owner)
 {
     Plane *plane = (Plane *)base;
     const GPtrArray *owned;
+    packets_remove_owner(plane, owner);
     while ((owned = g_hash_table_lookup(plane->owners, owner)) != NULL) {
         ports_remove(plane, g_ptr_array_index(owned, owned->len - 1));
     }

@@ -4,22 +4,31 @@
 
 #include "sim/dataplane.h"
 #include "sim/net.h"
+#include "sim/packets.h"
 
 typedef struct Port Port;
 struct Port {
     char *name;
     char *owner; /* "namespace/pod" */
     WireKind wire_kind;
-    bool in_pod;    /* a Pod's end, not a forwarder's */
-    Port *wire;     /* the other end of the wire */
-    Port *xconnect; /* joined inside the owner */
-    char *tunnel;   /* key of the tunnel: both nodes and the VNI */
-    char *where;    /* tunnels: "a -> b" */
-    guint node;     /* tunnels: this node, and the other */
+    bool in_pod;       /* a Pod's end, not a forwarder's */
+    Port *wire;        /* the other end of the wire */
+    Port *xconnect;    /* joined inside the owner */
+    char *tunnel;      /* key of the tunnel: both nodes and the VNI */
+    const char *place; /* the owner, in Plane.places */
+    const char *where; /* tunnels: "a -> b", in Plane.places */
+    guint node;        /* tunnels: this node, and the other */
     guint peer_node;
     char *ip; /* a Pod's end that answers; NULL: it has no address */
     Impairment impairment;
     GPtrArray *paths; /* Path *: that lead over this port */
+    /* packets.c */
+    guint n_queued; /* packets in its ring */
+    guint n_held;   /* packets that are at it: it is freed when none is */
+    bool gone;
+    nsec_t free_at; /* when what an impairment slows down has been sent */
+    PortCounts *counts;
+    struct Vpp *vpp; /* of its owner; NULL: not known yet */
 };
 
 typedef struct Plane {
@@ -46,6 +55,9 @@ typedef struct Plane {
     GPtrArray *dirty;   /* Path *: to be looked at again */
     RandomStream echo_random;
     nsec_t hop; /* from one interface to the next on a node */
+    /* packets.c */
+    GHashTable *places; /* set of strings that stay until the end */
+    struct Packets *packets;
 } Plane;
 
 /* ports.c.  Each change marks the paths that it concerns: echo_settle looks at them again. */
@@ -60,6 +72,16 @@ const char *ports_cross_connect(Plane *plane, const DataPlaneOp *op);
 Port *ports_tunnel_peer(const Plane *plane, const Port *port);
 GArray *ports_walk(DataPlane *base, const char *pod_port);
 bool ports_check_one(const Plane *plane, const Port *port, bool has_owner, GError **error);
+
+const char *ports_place(Plane *plane, const char *text);
+
+/* packets.c */
+void packets_init(Plane *plane);
+void packets_free(Plane *plane);
+/* The owner's VPP has ended, or the network namespace: its packets are lost. */
+void packets_remove_owner(Plane *plane, const char *owner);
+/* The owner has other interfaces now: its VPP may begin or cease to poll. */
+void packets_look_at(Plane *plane, const char *owner);
 
 /* dataplane.c */
 /* The operation is answered. */

@@ -4,6 +4,7 @@
 #define RTO_DATA (200 * NSEC_PER_MSEC)
 #define RTO_SYN NSEC_PER_SEC
 #define RTO_MAX (120 * NSEC_PER_SEC)
+#define SATURATED 0.98        /* of an interface's rate: nothing is left */
 #define FRAME_BITS (1538 * 8) /* a full Ethernet frame with preamble and gap: IEEE 802.3 */
 
 struct Net {
@@ -115,7 +116,7 @@ declared(const Scenario *scenario, const char *a, const char *b)
 static NetNic *
 obtain_nic(Net *net, const ScenarioLink *from, const char *node)
 {
-    const char *interface = from->node_a == NULL               ? "eth0"
+    const char *interface = from->node_a == NULL              ? "eth0"
                             : g_str_equal(from->node_a, node) ? from->interface_a
                                                               : from->interface_b;
     g_autofree char *name = g_strdup_printf("%s:%s", node, interface);
@@ -129,6 +130,20 @@ obtain_nic(Net *net, const ScenarioLink *from, const char *node)
         g_hash_table_insert(net->nics, nic->name, nic);
     }
     return nic;
+}
+
+bool
+net_nic_is_saturated(const NetNic *nic)
+{
+    return nic->rate > 0 && nic->load >= SATURATED * (double)nic->rate;
+}
+
+int64_t
+net_nic_free_rate(const NetNic *nic)
+{
+    return nic->rate > 0
+               ? (int64_t)MAX((double)nic->rate - nic->load, (1 - SATURATED) * (double)nic->rate)
+               : 0;
 }
 
 NetNic *

@@ -27,13 +27,18 @@ typedef struct NetNic {
     int64_t rate; /* bit/s; 0: unlimited */
     nsec_t free_at;
     nsec_t backlog; /* how long the queue may become; 0: no limit */
+    double load;    /* bit/s that flows use */
     uint64_t n_sent, n_dropped;
 } NetNic;
 
+/* What flows leave of it; one that they use up has a full queue. */
+int64_t net_nic_free_rate(const NetNic *nic);
+bool net_nic_is_saturated(const NetNic *nic);
+
 typedef struct NetLink {
     NetNic *nics[2]; /* of the node with the lower and with the higher index */
-    nsec_t latency; /* one way, without what is added */
-    nsec_t jitter;  /* uniform, to both sides */
+    nsec_t latency;  /* one way, without what is added */
+    nsec_t jitter;   /* uniform, to both sides */
     double loss;
     Impairment impairment;
     GQueue held; /* NetPacket * */

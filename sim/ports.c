@@ -13,13 +13,27 @@ void
 ports_free_one(void *data)
 {
     Port *port = data;
+    if (port->n_held > 0) {
+        port->gone = true;
+        return;
+    }
     g_free(port->name);
     g_free(port->owner);
     g_free(port->tunnel);
-    g_free(port->where);
     g_free(port->ip);
     g_ptr_array_unref(port->paths);
     g_free(port);
+}
+
+const char *
+ports_place(Plane *plane, const char *text)
+{
+    const char *place = g_hash_table_lookup(plane->places, text);
+    if (place == NULL) {
+        place = g_strdup(text);
+        g_hash_table_add(plane->places, (char *)place);
+    }
+    return place;
 }
 
 static void
@@ -51,6 +65,8 @@ ports_remove(Plane *plane, Port *port)
         echo_touch(plane, port->xconnect);
         port->xconnect->xconnect = NULL;
     }
+    port->wire = port->xconnect = NULL;
+    g_autofree char *owner = g_strdup(port->owner);
     leave_tunnel(plane, port);
     echo_forget_port(plane, port);
     GPtrArray *owned = g_hash_table_lookup(plane->owners, port->owner);
@@ -59,6 +75,7 @@ ports_remove(Plane *plane, Port *port)
         g_hash_table_remove(plane->owners, port->owner);
     }
     g_hash_table_remove(plane->ports, port->name);
+    packets_look_at(plane, owner);
 }
 
 Port *
@@ -71,6 +88,7 @@ ports_obtain(Plane *plane, const char *name, const char *owner, bool in_pod)
     port = g_new0(Port, 1);
     port->name = g_strdup(name);
     port->owner = g_strdup(owner);
+    port->place = ports_place(plane, owner);
     port->in_pod = in_pod;
     port->paths = g_ptr_array_new();
     g_hash_table_insert(plane->ports, port->name, port);
@@ -98,6 +116,8 @@ ports_join_wire(Plane *plane, Port *a, Port *b, WireKind kind)
     a->wire = b;
     b->wire = a;
     a->wire_kind = b->wire_kind = kind;
+    packets_look_at(plane, a->owner);
+    packets_look_at(plane, b->owner);
 }
 
 void
@@ -124,8 +144,8 @@ ports_create_tunnel(Plane *plane, const DataPlaneOp *op)
         port->node = net_node(plane->net, op->node);
         port->peer_node = net_node(plane->net, op->peer_node);
     }
-    g_free(port->where);
-    port->where = g_strdup_printf("%s -> %s", op->node, op->peer_node);
+    g_autofree char *where = g_strdup_printf("%s -> %s", op->node, op->peer_node);
+    port->where = ports_place(plane, where);
 }
 
 /* NULL, or why it cannot be done. */

@@ -3,6 +3,7 @@
 
 #include "sim/cpu.h"
 #include "sim/dataplane.h"
+#include "sim/packets.h"
 #include "sim/world_types.h"
 
 #include "models/k8s/api.h"
@@ -586,6 +587,22 @@ end_process(Process *process, int exit_code, bool silently)
 
 /* ---- the world ---- */
 
+/* The CPU of the container in which a Pod's VPP runs. */
+static bool
+vpp_cpu_of(void *data, const char *owner, VppCpu *out)
+{
+    const World *world = data;
+    for (guint i = 0; i < world->processes->len; i++) {
+        const Process *process = g_ptr_array_index(world->processes, i);
+        const ProcessInfo *info = process->info;
+        if (!process->dead && vpp_runs_inside(info) && g_strcmp0(info->pod_key, owner) == 0) {
+            *out = (VppCpu){process->cpu, process_version(info)};
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 add_nodes(World *world)
 {
@@ -622,6 +639,7 @@ world_new(const Scenario *scenario, uint64_t seed, uint32_t replication)
     world->dataplane = sim_dataplane_new(world->engine, scenario->calibration, seed, replication,
                                          on_dataplane_done, world);
     sim_dataplane_set_net(world->dataplane, world->net);
+    packets_set_cpus(world->dataplane, vpp_cpu_of, world);
     world->sinks = g_ptr_array_new();
     world->node_by_name = g_hash_table_new(g_str_hash, g_str_equal);
     world->processes = g_ptr_array_new();
