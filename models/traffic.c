@@ -34,6 +34,13 @@ traffic_clear(Traffic *traffic)
     *traffic = (Traffic){0};
 }
 
+bool
+traffic_is_probe(const Traffic *traffic)
+{
+    return traffic->protocol == TRAFFIC_ICMP &&
+           traffic->executor == TRAFFIC_CONSTANT_ARRIVAL_RATE && !traffic->pod_network;
+}
+
 /* ------ stages ------ */
 
 /* A piece of time in which the rate goes in a straight line. */

@@ -97,6 +97,9 @@ typedef struct Traffic {
 /* Releases what the entry holds; the struct is the caller's. */
 void traffic_clear(Traffic *traffic);
 
+/* Echoes at a constant rate along chains: what `ping -i` would see (label `probe` of metrics). */
+bool traffic_is_probe(const Traffic *traffic);
+
 /* Arrivals of the open executors.  Times are since the entry's start. */
 
 /* Iterations per second; 0 outside [0, duration) and with other executors. */
