@@ -240,14 +240,7 @@ static bool
 read_duration(const TreeNode *spec, Scenario *out, GError **error)
 {
     const TreeNode *node = document_require(spec, "duration", "spec", error);
-    if (node == NULL || !tree_read_duration(node, &out->duration, error)) {
-        return false;
-    }
-    if (out->duration == 0) {
-        return tree_error(error, node, VWIRE_ERROR_INVALID,
-                          "duration: found %s; expected more than 0", node->text);
-    }
-    return true;
+    return node != NULL && scenario_read_time(node, "duration", &out->duration, error);
 }
 
 /* What speaks of Pods and chains, once they are known. */

@@ -11,6 +11,7 @@
 #include "models/manifest/kustomize.h"
 #include "models/manifest/objects.h"
 #include "models/threshold.h"
+#include "models/traffic.h"
 
 /* One node of spec.cluster.nodes.  An entry with `count: N` stands for N equal nodes named
  * "<name>-1" to "<name>-N" (for large clusters).  `labels` always has what a kubelet and kubeadm
@@ -70,19 +71,6 @@ typedef struct ScenarioReference {
     char *source;
 } ScenarioReference;
 
-/* An entry of spec.traffic with `protocol: icmp`: echoes at a constant rate from a client's V-wire
- * through its chain, seen as `ping -i` would see them. */
-typedef struct ScenarioPing {
-    char *name;
-    char *from; /* "kind/name" or "kind/namespace/name" of the client's workload or Pod */
-    char *to;   /* the same, or an address */
-    nsec_t start_time;
-    nsec_t duration; /* 0: until the end */
-    double rate;     /* echoes per second */
-    int64_t size;    /* bytes of payload */
-    TreeMark mark;
-} ScenarioPing;
-
 typedef struct ScenarioReplications {
     int count;
     bool seed_set_repetition; /* common random numbers, the default */
@@ -107,8 +95,8 @@ typedef struct Scenario {
     guint n_manifests;
     Fault *faults;
     guint n_faults;
-    ScenarioPing *pings;
-    guint n_pings;
+    Traffic *traffic;
+    guint n_traffic;
     nsec_t fast_forward;  /* spec.fastForward.after: how long all must have been well before calm
                              time is skipped; 0: never */
     uint64_t fingerprint; /* spec.fingerprint: of replication 0, seed 1; 0: none */

@@ -1,12 +1,12 @@
 /* Paths and probes. */
 #include "sim/chainwatch.h"
 
+#include "models/flow.h"
 #include "models/metric.h"
 #include "sim/dataplane.h"
 #include "sim/world_types.h"
 
 #include <math.h>
-#include <string.h>
 
 #define MAX_DRAWN 100000 /* echoes of one stretch whose loss is drawn one by one */
 
@@ -300,32 +300,13 @@ on_event(TraceSink *sink, const TraceEvent *event)
 
 /* ---- life ---- */
 
-/* Whether "kind/name" or "kind/namespace/name" names an object. */
-static bool
-names(const char *text, const Object *object)
-{
-    g_auto(GStrv) parts = g_strsplit(text, "/", -1);
-    guint n = g_strv_length(parts);
-    return n >= 2 && g_str_equal(parts[n - 1], object->name) &&
-           (n == 2 || g_str_equal(parts[1], object->ns));
-}
-
-/* An address as its end (no "/") fits every chain of the client. */
-static bool
-is_along(const ScenarioPing *ping, const Chain *chain)
-{
-    const Object *last = g_ptr_array_index(chain->members, chain->members->len - 1);
-    return names(ping->from, chain->client) &&
-           (strchr(ping->to, '/') == NULL || names(ping->to, last));
-}
-
 static void
 add_probes(Watched *watched)
 {
     const Scenario *scenario = watched->watch->scenario;
-    for (guint i = 0; i < scenario->n_pings; i++) {
-        const ScenarioPing *ping = &scenario->pings[i];
-        if (is_along(ping, watched->chain)) {
+    for (guint i = 0; i < scenario->n_traffic; i++) {
+        const Traffic *ping = &scenario->traffic[i];
+        if (traffic_is_probe(ping) && flow_takes(ping, watched->chain)) {
             nsec_t until =
                 ping->duration > 0 ? ping->start_time + ping->duration : scenario->duration;
             add_probe(watched, ping->name, ping->start_time, until, 1e9 / ping->rate, ping->size,
