@@ -114,3 +114,18 @@ flow_takes(const Traffic *traffic, const Chain *chain)
            (traffic->interface == NULL || g_str_equal(traffic->interface, chain->interface)) &&
            flow_reaches(chain, traffic->to);
 }
+
+const Object *
+flow_find(const Scenario *scenario, const char *reference)
+{
+    for (guint m = 0; m < scenario->n_manifests; m++) {
+        const GPtrArray *objects = scenario->manifests[m].objects;
+        for (guint i = 0; i < objects->len; i++) {
+            const Object *object = g_ptr_array_index(objects, i);
+            if (object_pod_spec(object) != NULL && flow_names(reference, object)) {
+                return object;
+            }
+        }
+    }
+    return NULL;
+}

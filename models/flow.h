@@ -4,8 +4,13 @@
 
 #include "models/chain.h"
 
+#define POD_INTERFACE "eth0" /* containerd pkg/cri/server, defaultIfName: in every Pod */
+
 /* Whether "kind/name" or "kind/namespace/name" names the object; the kind in any case. */
 bool flow_names(const char *reference, const Object *object);
+
+/* The workload or Pod of that reference among the manifests; NULL: there is none. */
+const Object *flow_find(const Scenario *scenario, const char *reference);
 
 /* "deployment/nse"; free with g_free. */
 char *flow_reference(const Object *object);

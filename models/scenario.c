@@ -277,7 +277,7 @@ read_spec(Loader *loader, const TreeNode *spec, GError **error)
            scenario_fast_forward_read(tree_get(spec, "fastForward"), scenario, error) &&
            scenario_fingerprint_read(tree_get(spec, "fingerprint"), scenario, error) &&
            read_manifests(loader, tree_get(spec, "manifests"), error) &&
-           read_events(spec, scenario, error);
+           scenario_acls_read(scenario, error) && read_events(spec, scenario, error);
 }
 
 static bool
@@ -325,6 +325,7 @@ scenario_free(Scenario *scenario)
     if (scenario == NULL) {
         return;
     }
+    scenario_acls_clear(scenario);
     for (guint i = 0; i < scenario->n_manifests; i++) {
         manifest_clear(&scenario->manifests[i]);
     }

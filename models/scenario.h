@@ -6,6 +6,7 @@
  * immutable; replications share it. */
 #pragma once
 
+#include "models/acl.h"
 #include "models/calibration.h"
 #include "models/fault.h"
 #include "models/manifest/kustomize.h"
@@ -71,6 +72,12 @@ typedef struct ScenarioReference {
     char *source;
 } ScenarioReference;
 
+/* The rules of the firewall in a Pod or workload. */
+typedef struct ScenarioAcl {
+    const Object *object;
+    Acl *acl;
+} ScenarioAcl;
+
 typedef struct ScenarioReplications {
     int count;
     bool seed_set_repetition; /* common random numbers, the default */
@@ -93,6 +100,8 @@ typedef struct Scenario {
     bool has_default_link;
     ScenarioManifest *manifests;
     guint n_manifests;
+    ScenarioAcl *acls; /* in the order of the manifests; of firewalls that have rules */
+    guint n_acls;
     Fault *faults;
     guint n_faults;
     Traffic *traffic;
@@ -127,6 +136,12 @@ typedef struct ScenarioOptions {
  * path "spec.template.spec.containers[0]...").  `options` may be NULL. */
 Scenario *scenario_load(const char *file, const ScenarioOptions *options, GError **error);
 void scenario_free(Scenario *scenario);
+
+/* The rules of the firewall that a Pod or workload is, or that a Pod "namespace/name" belongs to;
+ * NULL: it filters nothing.  They come from the container's config file (NSM_ACL_CONFIG_PATH) as
+ * far as it is a ConfigMap among the manifests; loading warns where the file is something else. */
+const Acl *scenario_acl(const Scenario *scenario, const Object *object);
+const Acl *scenario_acl_of_pod(const Scenario *scenario, const char *pod_key);
 
 /* The fault of that name, or NULL. */
 const Fault *scenario_fault(const Scenario *scenario, const char *name);

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define POD_INTERFACE "eth0" /* containerd pkg/cri/server, defaultIfName: in every Pod */
 #define MAX_PORT 65535
 #define MAX_ECHO 65507       /* of an echo over IPv4: RFC 791 and 792, 65535 - 20 - 8 */
 #define DEFAULT_ECHO 56      /* iputils ping.c, DEFDATALEN */

@@ -20,6 +20,10 @@ bool scenario_thresholds_check(const TreeNode *node, const Chains *chains, const
                                GError **error);
 void scenario_outcome_clear(Scenario *scenario);
 
+/* scenario_acl.c: the rules of firewalls; the manifests are there. */
+bool scenario_acls_read(Scenario *scenario, GError **error);
+void scenario_acls_clear(Scenario *scenario);
+
 /* scenario_fault.c: what breaks; the manifests are there. */
 bool scenario_faults_read(const TreeNode *node, const Chains *chains, Scenario *out,
                           GError **error);

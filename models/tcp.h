@@ -24,6 +24,7 @@
 
 #include "base/nsec.h"
 
+#define IP_MTU 1500         /* of Ethernet links (IEEE 802.3) */
 #define ETHERNET_FRAMING 38 /* header 14, FCS 4, preamble 8, gap 12 (IEEE 802.3); no 802.1Q tag */
 #define IPV4_HEADER 20      /* RFC 791, 3.1, without options */
 #define IPV4_MIN_MTU 68     /* RFC 791, 3.2 */
