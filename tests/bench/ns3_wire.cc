@@ -10,8 +10,8 @@
 // TCP is set up so that ns-3 is as fast as it can be at the full rate without losses: no
 // timestamps, so that a segment carries MTU - 40 bytes; buffers for twice what the link holds and
 // 32 segments, which the queue of the device has room for; no SACK, without which ns-3 does not
-// search all that is on its way for each segment (4 to 7 times as slow, the more so the longer the
-// run).
+// search all that is on its way for each segment (several times as slow, the longer the run the
+// more).
 #include "ns3/applications-module.h"
 #include "ns3/core-module.h"
 #include "ns3/internet-apps-module.h"
