@@ -56,6 +56,45 @@ pod_outcome_free(void *data)
     g_free(pod);
 }
 
+static void
+flow_place_free(void *data)
+{
+    FlowPlace *place = data;
+    g_free(place->place);
+    g_free(place->parts);
+    g_free(place);
+}
+
+static void
+flow_drop_free(void *data)
+{
+    FlowDrop *drop = data;
+    g_free(drop->what);
+    g_free(drop->place);
+    g_free(drop);
+}
+
+static void
+flow_outcome_free(void *data)
+{
+    FlowOutcome *flow = data;
+    g_ptr_array_unref(flow->places);
+    g_ptr_array_unref(flow->drops);
+    g_ptr_array_unref(flow->failures);
+    g_free(flow->name);
+    g_free(flow);
+}
+
+FlowOutcome *
+flow_outcome_new(void)
+{
+    FlowOutcome *flow = g_new0(FlowOutcome, 1);
+    flow->places = g_ptr_array_new_with_free_func(flow_place_free);
+    flow->drops = g_ptr_array_new_with_free_func(flow_drop_free);
+    flow->failures = g_ptr_array_new_with_free_func(g_free);
+    return flow;
+}
+
 void
 outcome_free(Outcome *outcome)
 {
@@ -65,6 +104,7 @@ outcome_free(Outcome *outcome)
     g_ptr_array_unref(outcome->values);
     g_ptr_array_unref(outcome->chains);
     g_ptr_array_unref(outcome->pods);
+    g_ptr_array_unref(outcome->flows);
     g_ptr_array_unref(outcome->problems);
     g_free(outcome);
 }
@@ -472,6 +512,7 @@ outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
     outcome->values = g_ptr_array_new_with_free_func(outcome_value_free);
     outcome->chains = g_ptr_array_new_with_free_func(chain_outcome_free);
     outcome->pods = g_ptr_array_new_with_free_func(pod_outcome_free);
+    outcome->flows = g_ptr_array_new_with_free_func(flow_outcome_free);
     outcome->problems = g_ptr_array_new_with_free_func(g_free);
     const GPtrArray *errors = timeline_errors(timeline);
     for (guint i = 0; i < errors->len; i++) {

@@ -129,6 +129,13 @@ runtime_find_pod(const World *world, const Object *object, const WorldNode **nod
     return found;
 }
 
+const char *
+runtime_node_of_pod(const World *world, const char *pod_key)
+{
+    const struct Sandbox *sandbox = g_hash_table_lookup(world->sandboxes, pod_key);
+    return sandbox != NULL ? sandbox->node->name : NULL;
+}
+
 static int
 compare_sandboxes(const void *a, const void *b)
 {

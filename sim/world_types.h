@@ -178,6 +178,8 @@ void runtime_node_off(World *world, const WorldNode *node);
 /* A Pod of that object which is there, by its "namespace/name" (borrowed), and its node; NULL:
  * none. The oldest of several. */
 const char *runtime_find_pod(const World *world, const Object *object, const WorldNode **node);
+/* The node of a Pod that is there; NULL: it is not. */
+const char *runtime_node_of_pod(const World *world, const char *pod_key);
 void runtime_init(World *world);
 void runtime_clear(World *world);
 
