@@ -11,8 +11,7 @@
 #define MAX_ECHO 65507       /* of an echo over IPv4: RFC 791 and 792, 65535 - 20 - 8 */
 #define DEFAULT_ECHO 56      /* iputils ping.c, DEFDATALEN */
 #define DEFAULT_ECHO_WAIT 10 /* s; iputils ping.h, MAXWAIT */
-#define MAX_SIZE (INT64_C(1) << 40)
-#define DEFAULT_SIZE 200 /* with the next: a small HTTP GET and a small page */
+#define DEFAULT_SIZE 200     /* with the next: a small HTTP GET and a small page */
 #define DEFAULT_RESPONSE 10240
 #define DEFAULT_TIMEOUT 60 /* s; k6 http.Params, timeout */
 
@@ -289,8 +288,9 @@ read_request(const Reader *reader, GError **error)
     out->size = DEFAULT_SIZE;
     out->response_size = DEFAULT_RESPONSE;
     out->timeout = DEFAULT_TIMEOUT * NSEC_PER_SEC;
-    return scenario_read_size(tree_get(flow, "size"), "size", 1, MAX_SIZE, &out->size, error) &&
-           scenario_read_size(tree_get(flow, "responseSize"), "responseSize", 1, MAX_SIZE,
+    return scenario_read_size(tree_get(flow, "size"), "size", 1, SCENARIO_MAX_SIZE, &out->size,
+                              error) &&
+           scenario_read_size(tree_get(flow, "responseSize"), "responseSize", 1, SCENARIO_MAX_SIZE,
                               &out->response_size, error) &&
            read_service(tree_get(flow, "serviceTime"), &out->service, error);
 }

@@ -62,6 +62,7 @@ bool scenario_read_amount(const TreeNode *node, const char *what, ScenarioQuanti
                           int64_t *out, GError **error);
 
 /* Bytes, from `min` to `max`: a number or a quantity such as 4Mi. */
+#define SCENARIO_MAX_SIZE (INT64_C(1) << 40) /* of what one iteration sends */
 bool scenario_read_size(const TreeNode *node, const char *what, int64_t min, int64_t max,
                         int64_t *out, GError **error);
 

@@ -3,7 +3,6 @@
 #include "models/document.h"
 #include "models/scenario_parts.h"
 
-#define MAX_SIZE (INT64_C(1) << 40)
 #define MAX_VIEWERS 1000000
 #define MAX_PIECES 1e9 /* fetched by all viewers together */
 #define DEFAULT_FRAGMENT (5 * NSEC_PER_SEC)
@@ -34,7 +33,7 @@ read_file(const TreeNode *entry, TrafficVideo *out, GError **error)
     const TreeNode *file = require_mapping(entry, "file", KEYS, error);
     return file != NULL && document_require(file, "size", "file", error) != NULL &&
            document_require(file, "duration", "file", error) != NULL &&
-           scenario_read_size(tree_get(file, "size"), "size", 1, MAX_SIZE, &out->file_size,
+           scenario_read_size(tree_get(file, "size"), "size", 1, SCENARIO_MAX_SIZE, &out->file_size,
                               error) &&
            scenario_read_time(tree_get(file, "duration"), "duration", &out->file_duration, error);
 }
@@ -107,7 +106,7 @@ set_compressed(const TreeNode *at, TrafficVideo *out, GError **error)
         rate += (double)out->renditions[i].rate;
     }
     double bytes = rate * nsec_to_seconds(out->file_duration) / 8;
-    if (bytes > (double)MAX_SIZE) {
+    if (bytes > (double)SCENARIO_MAX_SIZE) {
         return tree_error(error, at, VWIRE_ERROR_INVALID,
                           "compress: the renditions take %g bytes; expected at most 1Ti", bytes);
     }
@@ -126,8 +125,9 @@ read_compress(const TreeNode *entry, TrafficVideo *out, GError **error)
         return false;
     }
     const TreeNode *size = tree_get(compress, "size");
-    return size != NULL ? scenario_read_size(size, "size", 1, MAX_SIZE, &out->compressed, error)
-                        : set_compressed(compress, out, error);
+    return size != NULL
+               ? scenario_read_size(size, "size", 1, SCENARIO_MAX_SIZE, &out->compressed, error)
+               : set_compressed(compress, out, error);
 }
 
 /* ------ viewers ------ */
