@@ -62,9 +62,9 @@ static const struct {
     {PARAMETER_CFS_ALIGNMENT, ALIGNMENT_BY_KERNEL, "by-kernel"},
     {PARAMETER_CFS_ALIGNMENT, ALIGNMENT_HOST, "host"},
     {PARAMETER_CFS_ALIGNMENT, ALIGNMENT_CONTAINER, "container"},
-    {PARAMETER_VPP_MEMIF_POLLING, POLLING_BY_VERSION, "by-version"},
-    {PARAMETER_VPP_MEMIF_POLLING, POLLING_ALWAYS, "always"},
-    {PARAMETER_VPP_MEMIF_POLLING, POLLING_NEVER, "never"},
+    {PARAMETER_VPP_POLLING, POLLING_BY_VERSION, "by-version"},
+    {PARAMETER_VPP_POLLING, POLLING_ALWAYS, "always"},
+    {PARAMETER_VPP_POLLING, POLLING_NEVER, "never"},
 };
 
 /* Polled again and again, or divided by: with 0 the model's time would stand still. */

@@ -385,8 +385,8 @@ vpp_free(void *data)
 static bool
 has_polling(const Plane *plane, const Vpp *vpp)
 {
-    if (plane->packets->polling == POLLING_BY_VERSION && !nsm_before(vpp->version, 1, 7)) {
-        return false;
+    if (plane->packets->polling == POLLING_ALWAYS || !nsm_before(vpp->version, 1, 7)) {
+        return plane->packets->polling == POLLING_ALWAYS;
     }
     const GPtrArray *owned = g_hash_table_lookup(plane->owners, vpp->owner);
     for (guint i = 0; owned != NULL && i < owned->len; i++) {
@@ -624,10 +624,13 @@ served(void *data, Visit *visit, const VisitTimes *times)
     const Vpp *vpp = data;
     Packet *packet = (Packet *)((char *)visit - offsetof(Packet, visit));
     packet->at->n_queued--;
-    note_delay(packet, vpp->owner, DELAY_WAKING, times->waking);
-    note_delay(packet, vpp->owner, DELAY_QUEUEING, times->queueing);
-    note_delay(packet, vpp->owner, DELAY_SERVICE, times->service);
-    note_delay(packet, vpp->owner, DELAY_THROTTLED, times->throttled);
+    if (packet->info.timed) {
+        double *parts = delays_at(packet, vpp->owner)->parts;
+        parts[DELAY_WAKING] += (double)times->waking;
+        parts[DELAY_QUEUEING] += (double)times->queueing;
+        parts[DELAY_SERVICE] += (double)times->service;
+        parts[DELAY_THROTTLED] += (double)times->throttled;
+    }
     pass_on(packet, vpp);
 }
 
@@ -870,7 +873,7 @@ packets_init(Plane *plane)
     packets->counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     packets->slabs = g_ptr_array_new();
     random_stream_init(&packets->random, plane->seed, plane->replication, "data plane", "packets");
-    packets->polling = calibration_choice(calibration, PARAMETER_VPP_MEMIF_POLLING);
+    packets->polling = calibration_choice(calibration, PARAMETER_VPP_POLLING);
     packets->ring = (guint)calibration_number(calibration, PARAMETER_VPP_RING);
     packets->per_kib = calibration_nsec(calibration, PARAMETER_VPP_PER_KIB);
     packets->tunnel_packet = calibration_nsec(calibration, PARAMETER_VPP_TUNNEL_PACKET);

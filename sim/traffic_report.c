@@ -120,10 +120,8 @@ add_delays(const Stream *stream, const FlowOutcome *flow, Outcome *outcome)
         add_with(outcome, stream, "sfc_hop_delay_seconds", "hop", place->place, "s", sum / 1e9);
     }
     for (int part = 0; part < N_DELAY_PARTS; part++) {
-        if (sums[part] > 0) {
-            add_with(outcome, stream, "sfc_delay_part_seconds", "part",
-                     delay_part_name((DelayPart)part), "s", sums[part] / 1e9);
-        }
+        add_with(outcome, stream, "sfc_delay_part_seconds", "part",
+                 delay_part_name((DelayPart)part), "s", sums[part] / 1e9);
     }
 }
 
