@@ -1,6 +1,8 @@
 /* From a finished world to values. */
 #include "sim/outcome.h"
 
+#include "sim/proof.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -38,9 +40,20 @@ outcome_value_free(void *data)
 }
 
 static void
+wire_outcome_free(void *data)
+{
+    WireOutcome *wire = data;
+    g_free(wire->from);
+    g_free(wire->to);
+    g_free(wire);
+}
+
+static void
 chain_outcome_free(void *data)
 {
     ChainOutcome *chain = data;
+    g_ptr_array_unref(chain->wires);
+    g_free(chain->proof);
     g_free(chain->path);
     g_free(chain->problem);
     g_free(chain);
@@ -360,6 +373,7 @@ walk_chain(World *world, ChainOutcome *out, const PodTimes *pod, const RequestTi
     g_autoptr(GArray) hops = plane->class->walk(plane, replaced ? present : port);
     out->path = walk_format(hops);
     bool requested = replaced || (request != NULL && request->done != NSEC_NEVER);
+    proof_collect(world, hops, out);
     out->problem =
         requested ? chain_check_walk(out->chain, hops) : why_no_path(out->chain, pod, request);
 }
@@ -370,6 +384,7 @@ collect_chain(Outcome *outcome, World *world, const Scenario *scenario, const Ch
 {
     ChainOutcome *out = g_new0(ChainOutcome, 1);
     out->chain = chain;
+    out->wires = g_ptr_array_new_with_free_func(wire_outcome_free);
     g_ptr_array_add(outcome->chains, out);
     const PodTimes *pod = client_pod(chain, timeline);
     g_autofree char *id = g_strdup_printf("%s%s", pod != NULL ? pod->key : "", chain->connection);
@@ -387,6 +402,14 @@ collect_chain(Outcome *outcome, World *world, const Scenario *scenario, const Ch
         add_value(outcome, "nsm_request_failures", "chain", chain->name, "", request->n_failed);
     }
     add_value(outcome, "sfc_path_up", "chain", chain->name, "", out->problem == NULL);
+    if (out->wires->len > 0) {
+        add_value(outcome, "sfc_path_proved", "chain", chain->name, "",
+                  out->problem == NULL && out->proof == NULL);
+    }
+    if (out->proof != NULL) {
+        g_ptr_array_add(outcome->problems,
+                        g_strdup_printf("chain %s: %s", chain->name, out->proof));
+    }
     if (pod != NULL && pod->ready != NSEC_NEVER && submitted != NSEC_NEVER) {
         fill_phases(out, submitted, pod, request);
     }

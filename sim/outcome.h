@@ -41,11 +41,24 @@ typedef struct OutcomeValue {
 
 void outcome_value_free(void *data); /* an OutcomeValue; a GDestroyNotify */
 
+/* A V-wire or tunnel of a chain, and what it carried: forward is away from the client.  Counts are
+ * packets since its interfaces were made. */
+typedef struct WireOutcome {
+    char *from, *to; /* places */
+    const char *kind;
+    uint64_t forward_in, forward_out;
+    uint64_t back_in, back_out;
+    uint64_t bytes;     /* both ways, that came out */
+    uint64_t n_dropped; /* came out and went no further: by what `to` says forward, `from` back */
+} WireOutcome;
+
 typedef struct ChainOutcome {
     const Chain *chain;
-    char *path;    /* as walked; "" when there is none */
-    char *problem; /* NULL: up, in the declared order */
-    bool ready;    /* all its Pods were */
+    char *path;       /* as walked; "" when there is none */
+    char *problem;    /* NULL: up, in the declared order */
+    bool ready;       /* all its Pods were */
+    GPtrArray *wires; /* WireOutcome *, from the client on; empty: nothing was sent */
+    char *proof;      /* what is wrong with what they carried; NULL: nothing */
     bool has_phases;
     double phases[N_PHASES]; /* seconds */
 } ChainOutcome;
@@ -77,6 +90,7 @@ typedef struct FlowOutcome {
     char *name;
     const Chain *chain; /* NULL: on the cluster's own network */
     bool echoes;
+    bool is_probe; /* its round trips are under the label `probe` */
     uint64_t n_begun, n_done, n_failed, n_skipped;
     uint64_t n_packets, n_arrived, n_dropped; /* the rest was on its way */
     GPtrArray *places;                        /* FlowPlace * */

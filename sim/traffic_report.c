@@ -1,8 +1,7 @@
 /* What traffic showed: metrics, and for the report where the time went and what was lost where. */
 #include "models/metric.h"
+#include "sim/proof.h"
 #include "sim/stream.h"
-
-#include <string.h>
 
 static MetricKey *
 key_of(const Stream *stream, const char *name)
@@ -32,31 +31,6 @@ add_with(Outcome *outcome, const Stream *stream, const char *name, const char *l
 
 /* ---- places ---- */
 
-/* Pods are made anew under other names: a place is told by what owns the Pod, and by the node where
- * every node has one. */
-static char *
-place_text(const TrafficRun *run, const char *place)
-{
-    const Scenario *scenario = run->scenario;
-    if (strchr(place, '/') == NULL) {
-        return g_strdup(place);
-    }
-    for (guint m = 0; m < scenario->n_manifests; m++) {
-        const GPtrArray *objects = scenario->manifests[m].objects;
-        for (guint i = 0; i < objects->len; i++) {
-            const Object *object = g_ptr_array_index(objects, i);
-            if (object_pod_spec(object) == NULL || !object_owns_pod(object, place)) {
-                continue;
-            }
-            const char *node = runtime_node_of_pod(run->world, place);
-            bool everywhere = object->kind == OBJECT_DAEMON_SET && node != NULL;
-            return everywhere ? g_strdup_printf("%s/%s@%s", object->ns, object->name, node)
-                              : g_strdup_printf("%s/%s", object->ns, object->name);
-        }
-    }
-    return g_strdup(place);
-}
-
 static FlowPlace *
 obtain_place(FlowOutcome *flow, char *take_text)
 {
@@ -80,7 +54,7 @@ collect_places(const Stream *stream, FlowOutcome *flow)
     const GArray *delays = stream->packets.delays;
     for (guint i = 0; i < delays->len; i++) {
         const PlaceDelays *one = &g_array_index(delays, PlaceDelays, i);
-        FlowPlace *place = obtain_place(flow, place_text(stream->run, one->place));
+        FlowPlace *place = obtain_place(flow, place_name(stream->world, one->place));
         place->n_packets += one->n_packets;
         for (int part = 0; part < N_DELAY_PARTS; part++) {
             place->parts[part] += one->parts[part] / (double)MAX(stream->n_done, 1);
@@ -98,7 +72,7 @@ collect_drops(const Stream *stream, FlowOutcome *flow)
         const char *reason = drop_reason_text(one->reason);
         drop->what =
             one->rule != NULL ? g_strdup_printf("%s (%s)", reason, one->rule) : g_strdup(reason);
-        drop->place = place_text(stream->run, one->place);
+        drop->place = place_name(stream->world, one->place);
         drop->n = one->n;
         g_ptr_array_add(flow->drops, drop);
     }
@@ -188,6 +162,7 @@ collect_stream(Stream *stream, Outcome *outcome)
     flow->name = g_strdup(stream->traffic->name);
     flow->chain = stream->chain;
     flow->echoes = stream->traffic->protocol == TRAFFIC_ICMP;
+    flow->is_probe = stream->probe != NULL;
     flow->n_begun = stream->n_begun;
     flow->n_done = stream->n_done;
     flow->n_failed = stream->n_failed;
