@@ -34,7 +34,9 @@ struct Exchange {
     Event timeout;
     Event retransmission;
     guint n_timeouts;
-    CpuJob job;       /* the server's work */
+    CpuJob job;  /* the server's work */
+    nsec_t work; /* CPU time that it takes */
+    nsec_t work_began;
     FluidFlow *fluid; /* a large request or answer */
     guint n_segments, n_arrived;
     uint32_t arrived, lost; /* sets of segments of this stage */
@@ -195,6 +197,11 @@ static void
 on_served(CpuJob *job)
 {
     Exchange *exchange = (Exchange *)((char *)job - offsetof(Exchange, job));
+    Stream *stream = exchange->stream;
+    nsec_t took = engine_now(engine_of(exchange)) - exchange->work_began;
+    packet_flow_note(&stream->packets, stream->server_place, DELAY_SERVICE, exchange->work);
+    packet_flow_note(&stream->packets, stream->server_place, DELAY_QUEUEING,
+                     MAX(took - exchange->work, 0));
     begin_stage(exchange, STAGE_RESPONSE);
 }
 
@@ -222,6 +229,10 @@ server_of(Stream *stream, const char *port)
         g_free(stream->server_port);
         stream->server_port = g_strdup(port);
     }
+    if (stream->server_place == NULL && stream->server != NULL) {
+        stream->server_place =
+            g_strdup_printf("container %s", stream->server->info->container->name);
+    }
     if (stream->server != before) {
         stream->n_idle = 0; /* whoever it was, his connections are gone */
     }
@@ -238,9 +249,10 @@ serve(Exchange *exchange, const char *port)
         return;
     }
     exchange->stage = STAGE_SERVICE;
-    nsec_t work = dist_draw_nsec(&stream->traffic->service, &stream->random);
-    if (work > 0) {
-        cpu_submit(server->cpu, &exchange->job, work);
+    exchange->work = dist_draw_nsec(&stream->traffic->service, &stream->random);
+    exchange->work_began = engine_now(engine_of(exchange));
+    if (exchange->work > 0) {
+        cpu_submit(server->cpu, &exchange->job, exchange->work);
     } else {
         begin_stage(exchange, STAGE_RESPONSE);
     }

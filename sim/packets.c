@@ -105,21 +105,34 @@ packet_flow_clear(PacketFlow *flow)
     g_clear_pointer(&flow->drops, g_array_unref);
 }
 
+/* `hint`: where in the array the place may be. */
 static PlaceDelays *
-delays_at(Packet *packet, const char *place)
+find_delays(GArray *delays, const char *place, guint *hint)
 {
-    GArray *delays = packet->flow->delays;
     for (guint i = 0; i < delays->len; i++) {
-        guint k = (packet->hint + i) % delays->len;
+        guint k = (*hint + i) % delays->len;
         PlaceDelays *one = &g_array_index(delays, PlaceDelays, k);
         if (one->place == place) {
-            packet->hint = k;
+            *hint = k;
             return one;
         }
     }
     g_array_append_val(delays, ((PlaceDelays){.place = place}));
-    packet->hint = delays->len - 1;
-    return &g_array_index(delays, PlaceDelays, packet->hint);
+    *hint = delays->len - 1;
+    return &g_array_index(delays, PlaceDelays, *hint);
+}
+
+static PlaceDelays *
+delays_at(Packet *packet, const char *place)
+{
+    return find_delays(packet->flow->delays, place, &packet->hint);
+}
+
+void
+packet_flow_note(PacketFlow *flow, const char *place, DelayPart part, nsec_t delay)
+{
+    guint hint = 0;
+    find_delays(flow->delays, place, &hint)->parts[part] += (double)delay;
 }
 
 static void

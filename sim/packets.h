@@ -101,6 +101,9 @@ struct PacketFlow {
 
 void packet_flow_init(PacketFlow *flow);
 void packet_flow_clear(PacketFlow *flow);
+/* Time that an iteration spent at a place without a packet (a server's work).  `place` is the same
+ * pointer for the same place, and lives as long as the flow. */
+void packet_flow_note(PacketFlow *flow, const char *place, DelayPart part, nsec_t delay);
 static inline uint64_t
 packet_flow_n_on_the_way(const PacketFlow *flow)
 {

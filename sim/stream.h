@@ -53,6 +53,7 @@ struct Stream {
     GHashTable *exchanges;  /* id -> Exchange */
     guint n_idle;           /* connections that wait for a request */
     char *server_port;      /* where requests arrived last */
+    char *server_place;     /* for reports */
     Process *server;        /* that listens there; NULL: nobody does */
     uint64_t server_known;  /* World.n_lives when it was looked up */
     double bytes;           /* iperf: of flows that have ended */

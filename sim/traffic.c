@@ -345,6 +345,7 @@ stream_free(Stream *stream)
     sample_clear(&stream->times);
     g_free(stream->users);
     g_free(stream->server_port);
+    g_free(stream->server_place);
     g_free(stream);
 }
 
