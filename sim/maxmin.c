@@ -35,9 +35,12 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 #define EPSILON 1e-12 /* relative; rounding is below this, what matters above */
 #define NOT_QUEUED UINT32_MAX
+/* Of the capacity: usage below this needs no exact sum to tell that it is not used up. */
+#define SURELY_FREE (1 - 1e-9)
 
 /* A flow as its resource sees it. */
 typedef struct Share {
@@ -48,12 +51,14 @@ typedef struct Share {
 
 /* A resource as its flow sees it. */
 typedef struct Link {
+    double coefficient;
     MaxminResource resource;
     uint32_t place; /* among the resource's shares */
 } Link;
 
 typedef struct Resource {
     double capacity;
+    double usage; /* at present rates; summed up exactly by each review, between by differences */
     Share *shares;
     uint32_t n_shares;
     uint32_t n_allocated;
@@ -73,9 +78,7 @@ typedef struct Flow {
     Link *links;
     uint32_t n_links;
     uint32_t n_allocated;
-    double known;   /* rate after the last solution */
-    uint64_t order; /* of being added */
-    bool is_changed;
+    double known; /* rate after the last solution */
     bool exists;
 } Flow;
 
@@ -112,14 +115,13 @@ struct Maxmin {
     uint32_t n_queued;
     MaxminResource *doubtful;
     uint32_t n_doubtful;
-    MaxminFlow *changed;
-    uint32_t n_changed;
+    uint64_t *changed;       /* a bit for each flow: its rate was written */
+    uint64_t *changed_words; /* a bit for each word of those: it is not 0 */
 
     Demand *demands; /* of one resource, while its target is found */
     uint32_t n_demands_allocated;
     uint64_t n_solved;
-    uint64_t n_added; /* flows */
-    bool is_telling;  /* in a call of MaxminChanged */
+    bool is_telling; /* in a call of MaxminChanged */
 };
 
 /* ---- queue ---- */
@@ -214,11 +216,18 @@ ease(Maxmin *system, MaxminResource number)
     }
 }
 
-/* A flow on the resource takes more: its target has fallen, who knows how far. */
+/* A flow on the resource takes more: its target has fallen, who knows how far.  But it stays
+ * infinite when there is still room.  (A usage that is NaN after infinite rates is no room.)  As
+ * whatever was overdrawn is reviewed before it counts as free again, differences add up to usage
+ * without ever exceeding the capacity, and so do their roundings. */
 static void
 doubt(Maxmin *system, MaxminResource number)
 {
     Resource *resource = &system->resources[number];
+    if (system->levels[number] == INFINITY && resource->queue_place == NOT_QUEUED &&
+        resource->usage < resource->capacity * SURELY_FREE) {
+        return;
+    }
     if (!resource->is_doubtful) {
         resource->is_doubtful = true;
         system->doubtful[system->n_doubtful++] = number;
@@ -230,18 +239,23 @@ static void
 set_rate(Maxmin *system, MaxminFlow number, double rate, MaxminResource cause)
 {
     Flow *flow = &system->flows[number];
-    void (*tell)(Maxmin *, MaxminResource) = rate < system->rates[number] ? ease : doubt;
-    if (rate == system->rates[number]) {
+    double difference = rate - system->rates[number];
+    if (difference == 0) {
         return;
     }
     system->rates[number] = rate;
-    if (!flow->is_changed) {
-        flow->is_changed = true;
-        system->changed[system->n_changed++] = number;
-    }
+    system->changed[number / 64] |= UINT64_C(1) << number % 64;
+    system->changed_words[number / 64 / 64] |= UINT64_C(1) << number / 64 % 64;
     for (uint32_t i = 0; i < flow->n_links; i++) {
-        if (flow->links[i].resource != cause) {
-            tell(system, flow->links[i].resource);
+        const Link *link = &flow->links[i];
+        system->resources[link->resource].usage += link->coefficient * difference;
+        if (link->resource == cause) {
+            continue;
+        }
+        if (difference < 0) {
+            ease(system, link->resource);
+        } else {
+            doubt(system, link->resource);
         }
     }
 }
@@ -276,11 +290,9 @@ climb(const Demand *demands, uint32_t n, double capacity, double level)
     for (;;) {
         double limited = 0, open = 0;
         for (uint32_t i = 0; i < n; i++) {
-            if (demands[i].limit < level) {
-                limited += demands[i].coefficient * demands[i].limit;
-            } else {
-                open += demands[i].coefficient;
-            }
+            double all = demands[i].coefficient * demands[i].limit; /* no branch: quicker */
+            limited += demands[i].limit < level ? all : 0;
+            open += demands[i].limit < level ? 0 : demands[i].coefficient;
         }
         if (open == 0) {
             return limited <= capacity * (1 + EPSILON) ? INFINITY : level;
@@ -298,20 +310,19 @@ climb(const Demand *demands, uint32_t n, double capacity, double level)
 static double
 find_target(Maxmin *system, MaxminResource number)
 {
-    const Resource *resource = &system->resources[number];
+    Resource *resource = &system->resources[number];
     Demand *demands = system->demands;
     double level = system->levels[number], limited = 0, open = 0, total = 0;
     for (uint32_t i = 0; i < resource->n_shares; i++) {
         double coefficient = resource->shares[i].coefficient;
         double rate = system->rates[resource->shares[i].flow];
         demands[i] = (Demand){.limit = rate, .coefficient = coefficient};
+        double all = coefficient * rate;
         total += coefficient;
-        if (rate < level) {
-            limited += coefficient * rate;
-        } else {
-            open += coefficient;
-        }
+        limited += rate < level ? all : 0;
+        open += rate < level ? 0 : coefficient;
     }
+    resource->usage = open == 0 ? limited : limited + open * level;
     if (open == 0 && limited <= resource->capacity * (1 + EPSILON)) {
         return INFINITY;
     }
@@ -415,42 +426,38 @@ settle_all(Maxmin *system)
     }
 }
 
-/* Shell's method with Ciura's gaps ("Best increments for the average case of Shellsort", 2001):
- * without memory, and quickest for the few tens that are usual. */
-static void
-sort_by_order(const Flow *flows, MaxminFlow *numbers, uint32_t n)
+/* Of the flows of one word of `changed`: tells those whose rate is not what it was. */
+static guint
+tell_word(Maxmin *system, uint32_t word, MaxminChanged changed, void *data)
 {
-    static const uint32_t gaps[] = {1750, 701, 301, 132, 57, 23, 10, 4, 1};
-    for (size_t g = 0; g < G_N_ELEMENTS(gaps); g++) {
-        for (uint32_t i = gaps[g]; i < n; i++) {
-            MaxminFlow number = numbers[i];
-            uint32_t place = i;
-            while (place >= gaps[g] &&
-                   flows[numbers[place - gaps[g]]].order > flows[number].order) {
-                numbers[place] = numbers[place - gaps[g]];
-                place -= gaps[g];
-            }
-            numbers[place] = number;
+    guint n = 0;
+    for (uint64_t bits = system->changed[word]; bits != 0; bits &= bits - 1) {
+        MaxminFlow number = 64 * word + (uint32_t)__builtin_ctzll(bits);
+        double rate = system->rates[number];
+        if (rate == system->flows[number].known) {
+            continue;
+        }
+        system->flows[number].known = rate;
+        n++;
+        if (changed != NULL) {
+            changed(number, rate, data);
         }
     }
+    system->changed[word] = 0;
+    return n;
 }
 
-/* Of the flows whose rates were touched, keeps those that are there and have another rate than
- * before. */
-static void
-sift_changed(Maxmin *system)
+static guint
+tell_changed(Maxmin *system, MaxminChanged changed, void *data)
 {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < system->n_changed; i++) {
-        MaxminFlow number = system->changed[i];
-        Flow *flow = &system->flows[number];
-        flow->is_changed = false;
-        if (flow->exists && system->rates[number] != flow->known) {
-            flow->known = system->rates[number];
-            system->changed[n++] = number;
+    guint n = 0;
+    for (uint32_t i = 0; 64 * 64 * i < system->n_flows; i++) {
+        for (uint64_t words = system->changed_words[i]; words != 0; words &= words - 1) {
+            n += tell_word(system, 64 * i + (uint32_t)__builtin_ctzll(words), changed, data);
         }
+        system->changed_words[i] = 0;
     }
-    system->n_changed = n;
+    return n;
 }
 
 guint
@@ -459,17 +466,8 @@ maxmin_solve(Maxmin *system, MaxminChanged changed, void *data)
     g_assert(!system->is_telling);
     system->n_solved++;
     settle_all(system);
-    sift_changed(system);
-    guint n = system->n_changed;
-    system->n_changed = 0;
-    if (changed == NULL) {
-        return n;
-    }
-    sort_by_order(system->flows, system->changed, n);
     system->is_telling = true;
-    for (guint i = 0; i < n; i++) {
-        changed(system->changed[i], system->rates[system->changed[i]], data);
-    }
+    guint n = tell_changed(system, changed, data);
     system->is_telling = false;
     return n;
 }
@@ -560,6 +558,15 @@ maxmin_usage(const Maxmin *system, MaxminResource number)
 
 /* ---- flows ---- */
 
+/* From room for some bits to room for more. */
+static void
+grow_bits(uint64_t **bits, uint32_t n_before, uint32_t n)
+{
+    uint32_t n_words_before = (n_before + 63) / 64, n_words = (n + 63) / 64;
+    *bits = g_renew(uint64_t, *bits, n_words);
+    memset(*bits + n_words_before, 0, (n_words - n_words_before) * sizeof **bits);
+}
+
 static MaxminFlow
 take_flow(Maxmin *system)
 {
@@ -567,10 +574,11 @@ take_flow(Maxmin *system)
         return system->free_flows[--system->n_free_flows];
     }
     if (system->n_flows == system->n_flows_allocated) {
-        uint32_t n = MAX(16, 2 * system->n_flows_allocated);
+        uint32_t n = MAX(64, 2 * system->n_flows_allocated);
         system->flows = g_renew(Flow, system->flows, n);
         system->rates = g_renew(double, system->rates, n);
-        system->changed = g_renew(MaxminFlow, system->changed, n);
+        grow_bits(&system->changed, system->n_flows_allocated, n);
+        grow_bits(&system->changed_words, system->n_flows_allocated / 64, n / 64);
         system->free_flows = g_renew(MaxminFlow, system->free_flows, n);
         system->n_flows_allocated = n;
     }
@@ -600,15 +608,16 @@ attach(Maxmin *system, MaxminFlow number, const MaxminUse *use)
     Resource *resource = get_resource(system, use->resource);
     for (uint32_t i = 0; i < flow->n_links; i++) {
         if (flow->links[i].resource == use->resource) {
+            flow->links[i].coefficient += use->coefficient;
             resource->shares[flow->links[i].place].coefficient += use->coefficient;
             return;
         }
     }
     reserve_share(system, resource);
-    flow->links[flow->n_links] = (Link){.resource = use->resource, .place = resource->n_shares};
+    flow->links[flow->n_links] = (Link){
+        .coefficient = use->coefficient, .resource = use->resource, .place = resource->n_shares};
     resource->shares[resource->n_shares++] =
         (Share){.coefficient = use->coefficient, .flow = number, .slot = flow->n_links++};
-    doubt(system, use->resource);
 }
 
 MaxminFlow
@@ -624,7 +633,6 @@ maxmin_add_flow(Maxmin *system, double cap, const MaxminUse *uses, guint n_uses)
     flow->exists = true;
     flow->cap = cap;
     flow->known = 0;
-    flow->order = system->n_added++;
     flow->n_links = 0;
     system->rates[number] = 0;
     for (guint i = 0; i < n_uses; i++) {
@@ -636,25 +644,26 @@ maxmin_add_flow(Maxmin *system, double cap, const MaxminUse *uses, guint n_uses)
 
 /* The last share takes the place of the one that goes. */
 static void
-detach(Maxmin *system, const Link *link)
+detach(Maxmin *system, const Link *link, double rate)
 {
     Resource *resource = &system->resources[link->resource];
+    resource->usage -= link->coefficient * rate;
     Share last = resource->shares[--resource->n_shares];
     resource->shares[link->place] = last;
     system->flows[last.flow].links[last.slot].place = link->place;
     ease(system, link->resource);
 }
 
-/* The number may be in the list of changed ones, which passes over it. */
 void
 maxmin_remove_flow(Maxmin *system, MaxminFlow number)
 {
     Flow *flow = get_flow(system, number);
     g_assert(!system->is_telling);
     for (uint32_t i = 0; i < flow->n_links; i++) {
-        detach(system, &flow->links[i]);
+        detach(system, &flow->links[i], system->rates[number]);
     }
     flow->exists = false;
+    flow->known = system->rates[number]; /* nothing to tell */
     system->free_flows[system->n_free_flows++] = number;
 }
 
@@ -715,6 +724,7 @@ maxmin_free(Maxmin *system)
     g_free(system->queue);
     g_free(system->doubtful);
     g_free(system->changed);
+    g_free(system->changed_words);
     g_free(system->demands);
     g_free(system);
 }

@@ -59,7 +59,7 @@ void maxmin_remove_flow(Maxmin *system, MaxminFlow flow);
 void maxmin_set_cap(Maxmin *system, MaxminFlow flow, double cap);
 
 /* Finds the rates after all changes so far.  Calls `changed` (NULL: nobody) for each flow whose
- * rate is another than before, in the order in which the flows were added; returns how many. */
+ * rate is another than before, in the order of their numbers; returns how many. */
 guint maxmin_solve(Maxmin *system, MaxminChanged changed, void *data);
 
 double maxmin_rate(const Maxmin *system, MaxminFlow flow);

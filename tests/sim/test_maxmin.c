@@ -302,7 +302,7 @@ check_told(const char *expected)
     ck_assert_uint_eq(n, n_told);
 }
 
-START_TEST(only_flows_with_new_rates_are_told_in_the_order_of_their_adding)
+START_TEST(only_flows_with_new_rates_are_told_in_the_order_of_their_numbers)
 {
     MaxminResource a = maxmin_add_resource(sys, 60), b = maxmin_add_resource(sys, 10);
     flow_on(a);
@@ -312,9 +312,9 @@ START_TEST(only_flows_with_new_rates_are_told_in_the_order_of_their_adding)
     check_told("");
     maxmin_remove_flow(sys, 0);
     check_told(" 2=60");
-    flow_on(a); /* has number 0, and is the last */
+    flow_on(a); /* has number 0 */
     flow_on(a);
-    check_told(" 2=20 0=20 3=20");
+    check_told(" 0=20 2=20 3=20");
 }
 END_TEST
 
@@ -687,7 +687,7 @@ main(void)
         without_capacity_nothing_flows,
         the_last_flow_leaves_nothing_in_use,
         numbers_are_given_anew,
-        only_flows_with_new_rates_are_told_in_the_order_of_their_adding,
+        only_flows_with_new_rates_are_told_in_the_order_of_their_numbers,
         what_is_undone_before_solving_is_not_told,
         what_shares_nothing_is_left_alone,
         who_listens_to_changes_knows_all_rates,
