@@ -27,7 +27,8 @@
  * So a resource is raised at most twice and lowered at most once per solution, after which it is
  * not looked at again.  This bound is enforced, and so holds whatever rounding does.
  *
- * Only a resource that shares a flow whose rate has changed gets another target.  When the rate
+ * Only a resource that shares a flow whose rate has changed gets another target (or one in the
+ * queue, when the flow's rate is equal to several levels of which one has changed).  When the rate
  * fell, the target grows: the place in the queue, or the level, remains a lower bound, and it is
  * enough to look when that comes up (`is_stale`).  When the rate grew, the target falls: it must be
  * found before the queue goes on (`doubtful`). */
@@ -39,8 +40,8 @@
 
 #define EPSILON 1e-12 /* relative; rounding is below this, what matters above */
 #define NOT_QUEUED UINT32_MAX
-/* Of the capacity: usage below this needs no exact sum to tell that it is not used up. */
-#define SURELY_FREE (1 - 1e-9)
+/* A usage below so much of the capacity is less than that, however its sum was rounded. */
+#define AMPLE (1 - 1e-9)
 
 /* A flow as its resource sees it. */
 typedef struct Share {
@@ -58,7 +59,6 @@ typedef struct Link {
 
 typedef struct Resource {
     double capacity;
-    double usage; /* at present rates; summed up exactly by each review, between by differences */
     Share *shares;
     uint32_t n_shares;
     uint32_t n_allocated;
@@ -67,11 +67,19 @@ typedef struct Resource {
     double target;      /* level that it should have, as far as known */
     uint64_t raised_in; /* number of the solution that raised it last */
     uint64_t lowered_in;
-    uint32_t queue_place;
-    bool is_stale;    /* target must be found anew before it counts; waits in the queue */
-    bool is_doubtful; /* the same at once: in the list of those */
+    bool all_rise; /* to the target: none of the flows at the level is limited before */
     bool exists;
 } Resource;
+
+/* Of a resource what is looked at for each rate that changes, kept together. */
+typedef struct State {
+    double level;
+    double usage; /* at present rates; summed up exactly by each review, between by differences */
+    double ample; /* usage below this is surely less than the capacity */
+    uint32_t queue_place;
+    bool is_stale;    /* if queued: target must be found anew before it counts */
+    bool is_doubtful; /* the same at once: in the list of those */
+} State;
 
 typedef struct Flow {
     double cap;
@@ -94,9 +102,9 @@ typedef struct Demand {
 } Demand;
 
 struct Maxmin {
-    /* by number; levels and rates stand apart as they are read most */
+    /* by number; states and rates stand apart as they are read most */
     Resource *resources;
-    double *levels;
+    State *states; /* of the resources */
     Flow *flows;
     double *rates;
     uint32_t n_resources;
@@ -130,7 +138,7 @@ static void
 queue_put(Maxmin *system, uint32_t place, QueueItem item)
 {
     system->queue[place] = item;
-    system->resources[item.resource].queue_place = place;
+    system->states[item.resource].queue_place = place;
 }
 
 static void
@@ -178,7 +186,7 @@ queue_sift(Maxmin *system, uint32_t place, QueueItem item)
 static void
 queue_set(Maxmin *system, MaxminResource number, double key)
 {
-    uint32_t place = system->resources[number].queue_place;
+    uint32_t place = system->states[number].queue_place;
     QueueItem item = {.key = key, .resource = number};
     if (place == NOT_QUEUED) {
         queue_sift_up(system, system->n_queued++, item);
@@ -190,11 +198,11 @@ queue_set(Maxmin *system, MaxminResource number, double key)
 static void
 queue_remove(Maxmin *system, MaxminResource number)
 {
-    uint32_t place = system->resources[number].queue_place;
+    uint32_t place = system->states[number].queue_place;
     if (place == NOT_QUEUED) {
         return;
     }
-    system->resources[number].queue_place = NOT_QUEUED;
+    system->states[number].queue_place = NOT_QUEUED;
     system->n_queued--;
     if (place < system->n_queued) {
         queue_sift(system, place, system->queue[system->n_queued]);
@@ -207,12 +215,10 @@ queue_remove(Maxmin *system, MaxminResource number)
 static void
 ease(Maxmin *system, MaxminResource number)
 {
-    Resource *resource = &system->resources[number];
-    if (resource->queue_place != NOT_QUEUED) {
-        resource->is_stale = true;
-    } else if (system->levels[number] < INFINITY) {
-        resource->is_stale = true;
-        queue_set(system, number, system->levels[number]);
+    State *state = &system->states[number];
+    state->is_stale = true;
+    if (state->queue_place == NOT_QUEUED && state->level < INFINITY) {
+        queue_set(system, number, state->level);
     }
 }
 
@@ -223,24 +229,33 @@ ease(Maxmin *system, MaxminResource number)
 static void
 doubt(Maxmin *system, MaxminResource number)
 {
-    Resource *resource = &system->resources[number];
-    if (system->levels[number] == INFINITY && resource->queue_place == NOT_QUEUED &&
-        resource->usage < resource->capacity * SURELY_FREE) {
-        return;
-    }
-    if (!resource->is_doubtful) {
-        resource->is_doubtful = true;
+    State *state = &system->states[number];
+    bool is_free = state->level == INFINITY && state->queue_place == NOT_QUEUED;
+    if (!state->is_doubtful && !(is_free && state->usage < state->ample)) {
+        state->is_doubtful = true;
         system->doubtful[system->n_doubtful++] = number;
     }
 }
 
-/* The one place that writes rates.  The resource `cause` (or MAXMIN_NONE) knows already. */
+/* The flow's rate stays, but what limits it may be another of several resources of equal level.
+ * Those that wait have counted on its limit. */
+static void
+note_tie(Maxmin *system, const Flow *flow)
+{
+    for (uint32_t i = 0; i < flow->n_links; i++) {
+        system->states[flow->links[i].resource].is_stale = true;
+    }
+}
+
+/* The one place that writes rates; also told when a level that limits the flow has changed and the
+ * rate has not.  The resource `cause` (or MAXMIN_NONE) knows already. */
 static void
 set_rate(Maxmin *system, MaxminFlow number, double rate, MaxminResource cause)
 {
     Flow *flow = &system->flows[number];
     double difference = rate - system->rates[number];
     if (difference == 0) {
+        note_tie(system, flow);
         return;
     }
     system->rates[number] = rate;
@@ -248,7 +263,7 @@ set_rate(Maxmin *system, MaxminFlow number, double rate, MaxminResource cause)
     system->changed_words[number / 64 / 64] |= UINT64_C(1) << number / 64 % 64;
     for (uint32_t i = 0; i < flow->n_links; i++) {
         const Link *link = &flow->links[i];
-        system->resources[link->resource].usage += link->coefficient * difference;
+        system->states[link->resource].usage += link->coefficient * difference;
         if (link->resource == cause) {
             continue;
         }
@@ -267,8 +282,8 @@ find_limit(const Maxmin *system, const Flow *flow, MaxminResource left_out)
     double limit = flow->cap;
     for (uint32_t i = 0; i < flow->n_links; i++) {
         MaxminResource number = flow->links[i].resource;
-        if (number != left_out && system->levels[number] < limit) {
-            limit = system->levels[number];
+        if (number != left_out && system->states[number].level < limit) {
+            limit = system->states[number].level;
         }
     }
     return limit;
@@ -282,6 +297,40 @@ is_close(double a, double b)
     return a == b || fabs(a - b) <= EPSILON * MIN(a, b);
 }
 
+/* The value if the condition holds, otherwise 0, without a branch: which flows are limited
+ * elsewhere is nothing that a processor could foretell. */
+static inline double
+value_if(bool condition, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits &= -(uint64_t)condition;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The users of a resource, by whether their rates are below its level. */
+typedef struct Sums {
+    double limited; /* usage by those below */
+    double highest; /* rate of those below */
+    double open;    /* coefficients of the others */
+} Sums;
+
+static Sums
+sum_up(const Maxmin *system, const Resource *resource, double level)
+{
+    Sums sums = {0};
+    for (uint32_t i = 0; i < resource->n_shares; i++) {
+        double coefficient = resource->shares[i].coefficient;
+        double rate = system->rates[resource->shares[i].flow];
+        double below = value_if(rate < level, rate);
+        sums.limited += coefficient * below;
+        sums.highest = MAX(sums.highest, below);
+        sums.open += value_if(!(rate < level), coefficient);
+    }
+    return sums;
+}
+
 /* Solves (1) from a level that is not above the solution.  What flows take together is concave in
  * the level, so Newton's steps never go beyond; each limits at least one more flow. */
 static double
@@ -290,9 +339,9 @@ climb(const Demand *demands, uint32_t n, double capacity, double level)
     for (;;) {
         double limited = 0, open = 0;
         for (uint32_t i = 0; i < n; i++) {
-            double all = demands[i].coefficient * demands[i].limit; /* no branch: quicker */
-            limited += demands[i].limit < level ? all : 0;
-            open += demands[i].limit < level ? 0 : demands[i].coefficient;
+            bool is_limited = demands[i].limit < level;
+            limited += demands[i].coefficient * value_if(is_limited, demands[i].limit);
+            open += value_if(!is_limited, demands[i].coefficient);
         }
         if (open == 0) {
             return limited <= capacity * (1 + EPSILON) ? INFINITY : level;
@@ -305,39 +354,68 @@ climb(const Demand *demands, uint32_t n, double capacity, double level)
     }
 }
 
-/* What (1) asks for.  Limits of flows with rates below the level are those rates; limits of the
- * others matter only when the level grows. */
+/* Solves (1) from `start` or, when that is more, from where all share equally: neither is above the
+ * solution.  A rate below the present level is that flow's limit; the limits of the others matter
+ * only above it. */
+static double
+climb_from(Maxmin *system, MaxminResource number, double start)
+{
+    const Resource *resource = &system->resources[number];
+    double level = system->states[number].level, total = 0;
+    for (uint32_t i = 0; i < resource->n_shares; i++) {
+        Demand *demand = &system->demands[i];
+        MaxminFlow flow = resource->shares[i].flow;
+        demand->coefficient = resource->shares[i].coefficient;
+        demand->limit = system->rates[flow];
+        total += demand->coefficient;
+        if (start > level && demand->limit >= level) {
+            demand->limit = find_limit(system, &system->flows[flow], number);
+        }
+    }
+    start = MAX(start, resource->capacity / total);
+    return climb(system->demands, resource->n_shares, resource->capacity, start);
+}
+
+/* Whether all flows at the resource's level could have this greater rate. */
+static bool
+can_all_rise(const Maxmin *system, MaxminResource number, double rate)
+{
+    const Resource *resource = &system->resources[number];
+    double level = system->states[number].level;
+    for (uint32_t i = 0; i < resource->n_shares; i++) {
+        MaxminFlow flow = resource->shares[i].flow;
+        if (system->rates[flow] >= level &&
+            find_limit(system, &system->flows[flow], number) < rate) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What (1) asks for.  The first of Newton's steps, from the present level, is seldom not the last:
+ * it is when no flow's limit lies between. */
 static double
 find_target(Maxmin *system, MaxminResource number)
 {
     Resource *resource = &system->resources[number];
-    Demand *demands = system->demands;
-    double level = system->levels[number], limited = 0, open = 0, total = 0;
-    for (uint32_t i = 0; i < resource->n_shares; i++) {
-        double coefficient = resource->shares[i].coefficient;
-        double rate = system->rates[resource->shares[i].flow];
-        demands[i] = (Demand){.limit = rate, .coefficient = coefficient};
-        double all = coefficient * rate;
-        total += coefficient;
-        limited += rate < level ? all : 0;
-        open += rate < level ? 0 : coefficient;
-    }
-    resource->usage = open == 0 ? limited : limited + open * level;
-    if (open == 0 && limited <= resource->capacity * (1 + EPSILON)) {
+    double level = system->states[number].level;
+    Sums sums = sum_up(system, resource, level);
+    resource->all_rise = false;
+    system->states[number].usage = sums.open == 0 ? sums.limited : sums.limited + sums.open * level;
+    if (sums.open == 0 && sums.limited <= resource->capacity * (1 + EPSILON)) {
         return INFINITY;
     }
-    double start = open == 0 ? 0 : (resource->capacity - limited) / open;
-    if (is_close(start, level)) {
+    double step = sums.open == 0 ? 0 : (resource->capacity - sums.limited) / sums.open;
+    if (is_close(step, level)) {
         return level;
     }
-    for (uint32_t i = 0; start > level && i < resource->n_shares; i++) {
-        if (demands[i].limit >= level) {
-            const Flow *flow = &system->flows[resource->shares[i].flow];
-            demands[i].limit = find_limit(system, flow, number);
-        }
+    if (step > level) {
+        resource->all_rise = can_all_rise(system, number, step);
     }
-    start = MAX(start, resource->capacity / total);
-    return climb(demands, resource->n_shares, resource->capacity, start);
+    if (resource->all_rise || (sums.highest < step && step < level)) {
+        return step;
+    }
+    return climb_from(system, number, step);
 }
 
 /* Finds the target and gives the resource its place in the queue, or none. */
@@ -345,8 +423,8 @@ static void
 review(Maxmin *system, MaxminResource number)
 {
     Resource *resource = &system->resources[number];
-    double level = system->levels[number];
-    resource->is_stale = false;
+    double level = system->states[number].level;
+    system->states[number].is_stale = false;
     if (resource->lowered_in == system->n_solved) {
         queue_remove(system, number);
         return;
@@ -364,9 +442,9 @@ lower(Maxmin *system, MaxminResource number, double level)
 {
     Resource *resource = &system->resources[number];
     resource->lowered_in = system->n_solved;
-    system->levels[number] = level;
+    system->states[number].level = level;
     for (uint32_t i = 0; i < resource->n_shares; i++) {
-        if (system->rates[resource->shares[i].flow] > level) {
+        if (system->rates[resource->shares[i].flow] >= level) {
             set_rate(system, resource->shares[i].flow, level, number);
         }
     }
@@ -376,16 +454,19 @@ static void
 raise_to(Maxmin *system, MaxminResource number, double level)
 {
     Resource *resource = &system->resources[number];
-    double before = system->levels[number];
+    double before = system->states[number].level;
     if (resource->raised_in == system->n_solved) {
         level = INFINITY;
+        resource->all_rise = false;
         doubt(system, number);
     }
     resource->raised_in = system->n_solved;
-    system->levels[number] = level;
+    system->states[number].level = level;
     for (uint32_t i = 0; i < resource->n_shares; i++) {
         MaxminFlow flow = resource->shares[i].flow;
-        if (system->rates[flow] == before) {
+        if (system->rates[flow] == before && resource->all_rise) {
+            set_rate(system, flow, level, number);
+        } else if (system->rates[flow] == before) {
             double rate = find_limit(system, &system->flows[flow], MAXMIN_NONE);
             set_rate(system, flow, rate, number);
         }
@@ -398,7 +479,7 @@ settle(Maxmin *system, MaxminResource number)
 {
     double target = system->resources[number].target;
     queue_remove(system, number);
-    if (target < system->levels[number]) {
+    if (target < system->states[number].level) {
         lower(system, number, target);
     } else {
         raise_to(system, number, target);
@@ -411,14 +492,14 @@ settle_all(Maxmin *system)
     for (;;) {
         while (system->n_doubtful > 0) {
             MaxminResource number = system->doubtful[--system->n_doubtful];
-            system->resources[number].is_doubtful = false;
+            system->states[number].is_doubtful = false;
             review(system, number);
         }
         if (system->n_queued == 0) {
             return;
         }
         MaxminResource head = system->queue[0].resource;
-        if (system->resources[head].is_stale) {
+        if (system->states[head].is_stale) {
             review(system, head);
         } else {
             settle(system, head);
@@ -497,13 +578,14 @@ take_resource(Maxmin *system)
     if (system->n_resources == system->n_resources_allocated) {
         uint32_t n = MAX(16, 2 * system->n_resources_allocated);
         system->resources = g_renew(Resource, system->resources, n);
-        system->levels = g_renew(double, system->levels, n);
+        system->states = g_renew(State, system->states, n);
         system->queue = g_renew(QueueItem, system->queue, n);
         system->doubtful = g_renew(MaxminResource, system->doubtful, n);
         system->free_resources = g_renew(MaxminResource, system->free_resources, n);
         system->n_resources_allocated = n;
     }
-    system->resources[system->n_resources] = (Resource){.queue_place = NOT_QUEUED};
+    system->resources[system->n_resources] = (Resource){0};
+    system->states[system->n_resources] = (State){.queue_place = NOT_QUEUED};
     return system->n_resources++;
 }
 
@@ -514,7 +596,9 @@ maxmin_add_resource(Maxmin *system, double capacity)
     MaxminResource number = take_resource(system);
     system->resources[number].exists = true;
     system->resources[number].capacity = capacity;
-    system->levels[number] = INFINITY;
+    system->states[number].level = INFINITY;
+    system->states[number].usage = 0;
+    system->states[number].ample = capacity * AMPLE;
     return number;
 }
 
@@ -525,7 +609,7 @@ maxmin_remove_resource(Maxmin *system, MaxminResource number)
     Resource *resource = get_resource(system, number);
     g_assert(!system->is_telling && resource->n_shares == 0);
     queue_remove(system, number);
-    system->levels[number] = INFINITY;
+    system->states[number].level = INFINITY;
     resource->exists = false;
     system->free_resources[system->n_free_resources++] = number;
 }
@@ -537,6 +621,7 @@ maxmin_set_capacity(Maxmin *system, MaxminResource number, double capacity)
     g_assert(!system->is_telling && capacity >= 0 && capacity < INFINITY);
     double before = resource->capacity;
     resource->capacity = capacity;
+    system->states[number].ample = capacity * AMPLE;
     if (capacity < before) {
         doubt(system, number);
     } else if (capacity > before) {
@@ -647,7 +732,7 @@ static void
 detach(Maxmin *system, const Link *link, double rate)
 {
     Resource *resource = &system->resources[link->resource];
-    resource->usage -= link->coefficient * rate;
+    system->states[link->resource].usage -= link->coefficient * rate;
     Share last = resource->shares[--resource->n_shares];
     resource->shares[link->place] = last;
     system->flows[last.flow].links[last.slot].place = link->place;
@@ -688,7 +773,7 @@ maxmin_bottleneck(const Maxmin *system, MaxminFlow number)
     const Flow *flow = get_flow(system, number);
     double rate = system->rates[number];
     for (uint32_t i = 0; flow->cap > rate && i < flow->n_links; i++) {
-        if (system->levels[flow->links[i].resource] == rate) {
+        if (system->states[flow->links[i].resource].level == rate) {
             return flow->links[i].resource;
         }
     }
@@ -716,7 +801,7 @@ maxmin_free(Maxmin *system)
         g_free(system->flows[i].links);
     }
     g_free(system->resources);
-    g_free(system->levels);
+    g_free(system->states);
     g_free(system->flows);
     g_free(system->rates);
     g_free(system->free_resources);

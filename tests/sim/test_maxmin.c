@@ -371,7 +371,7 @@ typedef struct Model {
     guint n_flows;
     ModelFlow flows[FLOWS_MAX];
     double spread; /* capacities lie within so many powers of ten */
-    bool is_even;  /* few different capacities and coefficients: many ties */
+    bool is_even;  /* few different capacities and one coefficient: many ties */
 } Model;
 
 static double
@@ -381,7 +381,7 @@ draw_capacity(Model *model)
         return 0;
     }
     if (model->is_even) {
-        return 10 * (double)(1 + random_below(&model->random, 3));
+        return 12 * (double)(1 + random_below(&model->random, 2));
     }
     return pow(10, -3 + model->spread * random_uniform(&model->random));
 }
@@ -389,14 +389,14 @@ draw_capacity(Model *model)
 static double
 draw_cap(Model *model)
 {
-    return random_below(&model->random, 4) == 0 ? draw_capacity(model) / 3 : INFINITY;
+    double part = (double)(1 + random_below(&model->random, 6)) / 12;
+    return random_below(&model->random, 4) == 0 ? draw_capacity(model) * part : INFINITY;
 }
 
 static double
 draw_coefficient(Model *model)
 {
-    return model->is_even ? (double)(1 + random_below(&model->random, 2))
-                          : pow(10, random_uniform(&model->random) - 0.5);
+    return model->is_even ? 1 : pow(10, random_uniform(&model->random) - 0.5);
 }
 
 static void
