@@ -190,7 +190,7 @@ queue_set(Maxmin *system, MaxminResource number, double key)
     QueueItem item = {.key = key, .resource = number};
     if (place == NOT_QUEUED) {
         queue_sift_up(system, system->n_queued++, item);
-    } else {
+    } else if (key != system->queue[place].key) {
         queue_sift(system, place, item);
     }
 }
@@ -212,7 +212,7 @@ queue_remove(Maxmin *system, MaxminResource number)
 /* ---- what a change sets off ---- */
 
 /* A flow on the resource takes less: its target has grown. */
-static void
+static inline void
 ease(Maxmin *system, MaxminResource number)
 {
     State *state = &system->states[number];
@@ -226,7 +226,7 @@ ease(Maxmin *system, MaxminResource number)
  * infinite when there is still room.  (A usage that is NaN after infinite rates is no room.)  As
  * whatever was overdrawn is reviewed before it counts as free again, differences add up to usage
  * without ever exceeding the capacity, and so do their roundings. */
-static void
+static inline void
 doubt(Maxmin *system, MaxminResource number)
 {
     State *state = &system->states[number];
