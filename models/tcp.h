@@ -29,9 +29,11 @@
 #define IPV4_HEADER 20      /* RFC 791, 3.1, without options */
 #define IPV4_MIN_MTU 68     /* RFC 791, 3.2 */
 #define ICMP_HEADER 8       /* RFC 792, echo */
-#define UDP_HEADER 8        /* RFC 768 */
-#define TCP_HEADER 20       /* RFC 9293, 3.1, without options */
-#define TCP_TIMESTAMPS 12   /* RFC 7323, 3.2 and appendix A; taken from the payload, not the MSS */
+#define ICMP_ECHO 8         /* its type */
+#define ICMP_ECHO_REPLY 0
+#define UDP_HEADER 8      /* RFC 768 */
+#define TCP_HEADER 20     /* RFC 9293, 3.1, without options */
+#define TCP_TIMESTAMPS 12 /* RFC 7323, 3.2 and appendix A; taken from the payload, not the MSS */
 
 /* Tunnels over IPv4: what one adds to the inner IP packet, up to the outer IP header. */
 #define VXLAN_OVERHEAD 50     /* RFC 7348, 5: inner Ethernet 14, VXLAN 8, UDP 8, IPv4 20 */

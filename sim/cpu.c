@@ -372,6 +372,12 @@ cpu_group_set_polling(CpuGroup *group, bool polling)
     settle(group, runnable, now);
 }
 
+nsec_t
+cpu_group_longest_stop(const CpuGroup *group)
+{
+    return group->quota > 0 ? MAX(group->period - (nsec_t)group->quota, 0) : 0;
+}
+
 bool
 cpu_group_is_polling(const CpuGroup *group)
 {

@@ -50,6 +50,8 @@ void cpu_submit_polled(CpuGroup *group, CpuJob *job, nsec_t demand);
 void cpu_cancel(CpuJob *job); /* does nothing when the job is not running */
 
 void cpu_group_set_polling(CpuGroup *group, bool polling);
+/* How long its threads can be stopped for when one of them polls; 0 without a quota. */
+nsec_t cpu_group_longest_stop(const CpuGroup *group);
 bool cpu_group_is_polling(const CpuGroup *group);
 
 /* CPU time in use beside the jobs, in cores.  It is taken from the quota and from the node's cores;

@@ -54,10 +54,12 @@ typedef struct Plane {
     GHashTable *checks; /* token -> Check */
     GPtrArray *dirty;   /* Path *: to be looked at again */
     RandomStream echo_random;
-    nsec_t hop; /* from one interface to the next on a node */
+    PacketFlow liveness; /* echoes of checks that are sent one by one */
+    nsec_t hop;          /* from one interface to the next on a node */
     /* packets.c */
     GHashTable *places; /* set of strings that stay until the end */
     struct Packets *packets;
+    bool has_cpus; /* it is known where VPPs run */
 } Plane;
 
 /* ports.c.  Each change marks the paths that it concerns: echo_settle looks at them again. */
@@ -80,6 +82,10 @@ void packets_init(Plane *plane);
 void packets_free(Plane *plane);
 /* The owner's VPP has ended, or the network namespace: its packets are lost. */
 void packets_remove_owner(Plane *plane, const char *owner);
+/* How long a packet of that size takes from `in` to the next interface, in the mean, when nothing
+ * else is there.  Adds to `stall` how long a CPU limit can stop it, sets `denied` when the firewall
+ * there lets no echo through. */
+nsec_t packets_pass_time(Plane *plane, Port *in, uint32_t bytes, nsec_t *stall, bool *denied);
 /* The owner has other interfaces now: its VPP may begin or cease to poll. */
 void packets_look_at(Plane *plane, const char *owner);
 

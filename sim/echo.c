@@ -6,13 +6,17 @@
  *
  * A Check is a liveness check (models/dataplane.h).  While its path is up, loses nothing and has a
  * constant round trip below the time-out, each check succeeds and all that matters is where in its
- * present check it is: no event is needed until the path changes.  Otherwise each echo is an event.
+ * present check it is: no event is needed until the path changes.  Otherwise each echo is an event,
+ * and a packet that walks (sim/packets.h) where the data plane knows of CPUs; on a bare graph its
+ * round trip is drawn.
  */
+#include "models/tcp.h"
 #include "sim/dataplane_types.h"
 
 #include <string.h>
 
-#define ECHO_BITS (84 * 8) /* the liveness check's packet: 56 bytes of payload and headers */
+#define ECHO_BYTES 84 /* the liveness check's packet: 56 bytes of payload and headers */
+#define ECHO_BITS (ECHO_BYTES * 8)
 
 typedef struct Path {
     Plane *plane;
@@ -85,10 +89,11 @@ cross_link(const Plane *plane, const Port *port, PathState *state, double *pass)
 
 /* What an echo that leaves by `pod_port` meets, and the ports on its way. */
 static PathState
-trace(const Plane *plane, const char *pod_port, GPtrArray *ports)
+trace(Plane *plane, const char *pod_port, GPtrArray *ports)
 {
     PathState state = {0};
     double pass = 1;
+    bool denied = false;
     Port *start = g_hash_table_lookup(plane->ports, pod_port);
     if (start == NULL) {
         return state;
@@ -101,7 +106,7 @@ trace(const Plane *plane, const char *pod_port, GPtrArray *ports)
             break;
         }
         visit(ports, in, &state, &pass);
-        state.rtt += 2 * plane->hop;
+        state.rtt += 2 * packets_pass_time(plane, in, ECHO_BYTES, &state.stall, &denied);
         end = in;
         Port *out = in->xconnect;
         if (out == NULL) {
@@ -116,8 +121,12 @@ trace(const Plane *plane, const char *pod_port, GPtrArray *ports)
             in = out->wire;
         }
     }
-    state.up =
-        !state.cut && end != start && end->in_pod && end->xconnect == NULL && end->ip != NULL;
+    if (plane->has_cpus && start->wire_kind == WIRE_KERNEL) {
+        state.rtt += 2 * calibration_nsec(plane->calibration, PARAMETER_KERNEL_PACKET);
+    }
+    state.stall *= 2; /* each way */
+    state.up = !state.cut && !denied && end != start && end->in_pod && end->xconnect == NULL &&
+               end->ip != NULL;
     state.loss = 1 - pass;
     return state;
 }
@@ -147,8 +156,9 @@ follow(Path *path)
 static bool
 same_state(const PathState *a, const PathState *b)
 {
-    return a->up == b->up && a->cut == b->cut && a->rtt == b->rtt && a->jitter == b->jitter &&
-           a->loss == b->loss && a->correlation == b->correlation && a->rate == b->rate;
+    return a->up == b->up && a->cut == b->cut && a->rtt == b->rtt && a->stall == b->stall &&
+           a->jitter == b->jitter && a->loss == b->loss && a->correlation == b->correlation &&
+           a->rate == b->rate;
 }
 
 static bool
@@ -171,7 +181,7 @@ echo_check_paths(const Plane *plane, GError **error)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const Path *path = value;
         g_autoptr(GPtrArray) ports = g_ptr_array_new();
-        PathState state = trace(plane, path->pod_port, ports);
+        PathState state = trace(path->plane, path->pod_port, ports);
         if (!same_state(&state, &path->state) || !same_ports(ports, path->ports)) {
             return error_set(error, VWIRE_ERROR_INVALID, "the path from %s is not what is kept",
                              path->pod_port);
@@ -194,7 +204,8 @@ static bool
 is_certain(const Check *check, const PathState *state)
 {
     bool late = echo_rtt(state) - state->jitter > check->spec.timeout;
-    bool early = echo_rtt(state) + state->jitter <= check->spec.timeout / check->spec.packets;
+    bool early =
+        echo_rtt(state) + state->jitter + state->stall <= check->spec.timeout / check->spec.packets;
     return !state->up || late || (state->loss == 0 && early);
 }
 
@@ -348,12 +359,25 @@ finish_check(Check *check, const char *error)
     dataplane_done(plane, token, error);
 }
 
+/* As a packet; it is answered by echo_packet_arrived. */
+static void
+send_packet(const Check *check)
+{
+    Plane *plane = check->path->plane;
+    PacketInfo info = {.id = check->token, .began = check->began, .bytes = ECHO_BYTES};
+    packets_send(&plane->base, &plane->liveness, &info, check->path->pod_port);
+}
+
 /* One echo of CHECK_ECHOES is sent. */
 static void
 send_echo(Check *check, nsec_t now)
 {
     const PathState *state = &check->path->state;
     check->n_sent++;
+    if (check->path->plane->has_cpus) {
+        send_packet(check);
+        return;
+    }
     RandomStream *random = &check->path->plane->echo_random;
     bool lost = !state->up || (state->loss > 0 && random_uniform(random) < state->loss);
     nsec_t jitter = 0;
@@ -379,6 +403,24 @@ end_echoes(Check *check, nsec_t now)
         return;
     }
     begin_check(check, MAX(now, check->began + check->spec.interval));
+}
+
+/* The far end answers; the answer counts for the check that sent the echo. */
+static void
+echo_packet_arrived(PacketFlow *flow, const PacketInfo *packet)
+{
+    Plane *plane = (Plane *)((char *)flow - offsetof(Plane, liveness));
+    Check *check = g_hash_table_lookup(plane->checks, &packet->id);
+    if (!packet->backward) {
+        PacketInfo answer = *packet;
+        answer.backward = true;
+        packets_send(&plane->base, flow, &answer, packet->port);
+    } else if (check != NULL && check->mode == CHECK_ECHOES && check->began == packet->began) {
+        check->last_reply = engine_now(plane->engine);
+        if (++check->n_answered == check->spec.packets) {
+            schedule(check, check->last_reply);
+        }
+    }
 }
 
 static void
@@ -566,6 +608,9 @@ echo_init(Plane *plane)
     plane->dirty = g_ptr_array_new();
     random_stream_init(&plane->echo_random, plane->seed, plane->replication, "data plane",
                        "echoes");
+    packet_flow_init(&plane->liveness);
+    plane->liveness.arrived = echo_packet_arrived;
+    plane->liveness.header = (AclPacket){.proto = ACL_PROTO_ICMP, .src_port = ICMP_ECHO};
     plane->hop = calibration_nsec(plane->calibration, PARAMETER_LATENCY_LOCAL);
 }
 
@@ -588,6 +633,7 @@ echo_free(Plane *plane)
         g_free(path->pod_port);
         g_free(path);
     }
+    packet_flow_clear(&plane->liveness);
     g_hash_table_unref(plane->checks);
     g_hash_table_unref(plane->paths);
     g_ptr_array_unref(plane->dirty);

@@ -13,7 +13,6 @@
 #define MAX_HOPS 64 /* more than any chain's: a loop */
 #define SLAB 128
 #define KIB 1024
-#define ICMP_ECHO_REPLY 0 /* its type: RFC 792 */
 
 typedef enum Step {
     STEP_LEAVE,   /* out of the port: the sender's kernel has passed it on */
@@ -419,7 +418,12 @@ packets_look_at(Plane *plane, const char *owner)
     }
     Vpp *vpp = vpp_of(plane, owner);
     if (vpp != NULL) {
-        vpp->polls = has_polling(plane, vpp);
+        bool polls = has_polling(plane, vpp);
+        const GPtrArray *owned = g_hash_table_lookup(plane->owners, owner);
+        for (guint i = 0; polls != vpp->polls && owned != NULL && i < owned->len; i++) {
+            echo_touch(plane, g_ptr_array_index(owned, i));
+        }
+        vpp->polls = polls;
         station_set_polling(vpp->station, vpp->polls || vpp->saturated);
     }
 }
@@ -457,6 +461,47 @@ packets_remove_owner(Plane *plane, const char *owner)
     }
     station_set_polling(vpp->station, false);
     vpp_free(vpp);
+}
+
+static void
+parse_address(const Port *port, AclAddress *out)
+{
+    g_auto(GStrv) parts = g_strsplit(port->ip != NULL ? port->ip : "", "/", 2);
+    if (parts[0] != NULL) {
+        acl_address_parse(parts[0], out);
+    }
+}
+
+/* ---- without a packet ---- */
+
+/* One direction of an echo; see dataplane_types.h. */
+nsec_t
+packets_pass_time(Plane *plane, Port *in, uint32_t bytes, nsec_t *stall, bool *denied)
+{
+    const Packets *packets = plane->packets;
+    bool ends = in->in_pod && in->xconnect == NULL;
+    if (!plane->has_cpus) {
+        return plane->hop;
+    }
+    if (ends && in->wire_kind == WIRE_KERNEL) {
+        return calibration_nsec(plane->calibration, PARAMETER_KERNEL_PACKET);
+    }
+    Vpp *vpp = in->wire_kind != WIRE_VFIO ? vpp_at(plane, in) : NULL;
+    if (vpp == NULL) {
+        return 0;
+    }
+    nsec_t time = calibration_nsec(plane->calibration, PARAMETER_VPP_PACKET) +
+                  extra_cost(packets, in, in->xconnect, bytes);
+    if (vpp->polls) {
+        *stall += cpu_group_longest_stop(vpp->group);
+    } else {
+        time += calibration_nsec(plane->calibration, PARAMETER_VPP_WAKE_UP);
+    }
+    AclPacket echo = {.proto = ACL_PROTO_ICMP, .src_port = ICMP_ECHO};
+    parse_address(in, &echo.dst);
+    int match = acl_match(vpp->acl, &echo, false);
+    *denied = *denied || !acl_permits(vpp->acl, match);
+    return time;
 }
 
 /* ---- from place to place ---- */
@@ -811,15 +856,6 @@ packets_mtu(const DataPlane *base, const char *pod_port)
     return mtu;
 }
 
-static void
-parse_address(const Port *port, AclAddress *out)
-{
-    g_auto(GStrv) parts = g_strsplit(port->ip != NULL ? port->ip : "", "/", 2);
-    if (parts[0] != NULL) {
-        acl_address_parse(parts[0], out);
-    }
-}
-
 void
 packets_addresses(const DataPlane *base, const char *pod_port, AclAddress *near, AclAddress *far)
 {
@@ -873,6 +909,7 @@ void
 packets_set_cpus(DataPlane *base, VppCpuOf cpu_of, void *data)
 {
     Packets *packets = ((Plane *)base)->packets;
+    ((Plane *)base)->has_cpus = cpu_of != NULL;
     packets->cpu_of = cpu_of;
     packets->data = data;
 }
