@@ -149,6 +149,25 @@ drops_json(const FlowOutcome *flow)
     return items;
 }
 
+static cJSON *
+bottlenecks_json(const FlowOutcome *flow)
+{
+    cJSON *items = cJSON_CreateArray();
+    for (guint i = 0; i < flow->bottlenecks->len; i++) {
+        const FlowBottleneck *one = g_ptr_array_index(flow->bottlenecks, i);
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "place", one->place);
+        cJSON_AddStringToObject(item, "what", one->what);
+        cJSON_AddNumberToObject(item, "capacity", one->capacity);
+        cJSON_AddStringToObject(item, "unit", one->unit);
+        cJSON_AddNumberToObject(item, "utilisation", one->utilisation);
+        cJSON_AddNumberToObject(item, "rate", one->rate);
+        cJSON_AddNumberToObject(item, "rateIfDoubled", one->rate_if_doubled);
+        cJSON_AddItemToArray(items, item);
+    }
+    return items;
+}
+
 /* Of the first replication. */
 static cJSON *
 flows_json(const Study *study)
@@ -164,6 +183,7 @@ flows_json(const Study *study)
         }
         cJSON_AddItemToObject(item, "delays", places_json(flow));
         cJSON_AddItemToObject(item, "dropped", drops_json(flow));
+        cJSON_AddItemToObject(item, "bottlenecks", bottlenecks_json(flow));
         cJSON_AddItemToArray(items, item);
     }
     return items;

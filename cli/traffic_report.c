@@ -5,6 +5,7 @@
 
 #include "sim/packets.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #define MAX_ROWS 20
@@ -124,6 +125,44 @@ print_losses(const FlowOutcome *flow)
     }
 }
 
+/* "1.84 Gb/s" */
+static char *
+rate_text(double rate)
+{
+    return rate >= 1e9   ? g_strdup_printf("%.2f Gb/s", rate / 1e9)
+           : rate >= 1e6 ? g_strdup_printf("%.1f Mb/s", rate / 1e6)
+                         : g_strdup_printf("%.1f kb/s", rate / 1e3);
+}
+
+static char *
+capacity_text(double capacity, const char *unit)
+{
+    return g_str_equal(unit, "bit/s") ? rate_text(capacity)
+                                      : g_strdup_printf("%.3g %s", capacity, unit);
+}
+
+static void
+print_bottlenecks(const FlowOutcome *flow)
+{
+    if (!isnan(flow->throughput)) {
+        g_autofree char *rate = rate_text(flow->throughput);
+        printf("  %s: %s\n", flow->name, rate);
+    }
+    for (guint i = 0; i < flow->bottlenecks->len; i++) {
+        const FlowBottleneck *one = g_ptr_array_index(flow->bottlenecks, i);
+        g_autofree char *rate = rate_text(one->rate), *then = rate_text(one->rate_if_doubled);
+        g_autofree char *now = capacity_text(one->capacity, one->unit);
+        g_autofree char *twice = capacity_text(2 * one->capacity, one->unit);
+        printf("  %s: bottleneck of %" G_GUINT64_FORMAT " flow(s): %s%s%s, %.0f %% used",
+               flow->name, one->n, one->place, *one->place != '\0' ? " " : "", one->what,
+               100 * one->utilisation);
+        if (one->capacity > 0) {
+            printf("; %s -> %s: %s -> %s a flow", now, twice, rate, then);
+        }
+        printf("\n");
+    }
+}
+
 static void
 print_proof(const ChainOutcome *chain)
 {
@@ -158,6 +197,7 @@ print_traffic(const Scenario *scenario, const Study *study)
     }
     for (guint i = 0; i < MIN(first->flows->len, MAX_ROWS); i++) {
         print_losses(g_ptr_array_index(first->flows, i));
+        print_bottlenecks(g_ptr_array_index(first->flows, i));
     }
     for (guint i = 0, n = 0; i < first->chains->len && n < MAX_EXPLAINED; i++) {
         const ChainOutcome *chain = g_ptr_array_index(first->chains, i);

@@ -45,6 +45,19 @@ struct Exchange {
 
 /* ---- beginning and end ---- */
 
+/* What the flow has moved and what held it back is kept. */
+static void
+end_fluid(Exchange *exchange)
+{
+    Stream *stream = exchange->stream;
+    FluidBottleneck *bottleneck = g_new0(FluidBottleneck, 1);
+    *bottleneck = fluid_flow_bottleneck(exchange->fluid);
+    g_ptr_array_add(stream->bottlenecks, bottleneck);
+    stream->bytes += fluid_flow_bytes(exchange->fluid);
+    flows_end(exchange->fluid);
+    exchange->fluid = NULL;
+}
+
 static Engine *
 engine_of(const Exchange *exchange)
 {
@@ -58,7 +71,7 @@ exchange_free(Exchange *exchange)
     engine_cancel(engine_of(exchange), &exchange->retransmission);
     cpu_cancel(&exchange->job);
     if (exchange->fluid != NULL) {
-        flows_end(exchange->fluid);
+        end_fluid(exchange);
     }
     g_hash_table_remove(exchange->stream->exchanges, &exchange->id);
     g_free(exchange);
@@ -75,6 +88,11 @@ end(Exchange *exchange, const char *cause)
     }
     exchange_free(exchange);
     stream_ended(stream, id, began, cause);
+    if (stream->video != NULL && cause == NULL) {
+        video_times(stream->video)->began = began;
+        video_times(stream->video)->returned = engine_now(stream->world->engine);
+        video_is_there(stream->video);
+    }
 }
 
 static void
@@ -99,6 +117,9 @@ static int64_t
 payload(const Exchange *exchange, Stage stage)
 {
     const Traffic *traffic = exchange->stream->traffic;
+    if (traffic->video != NULL && stage >= STAGE_REQUEST) {
+        return stage == STAGE_REQUEST ? traffic->video->file_size : traffic->video->compressed;
+    }
     return stage == STAGE_REQUEST    ? traffic->size
            : stage == STAGE_RESPONSE ? traffic->response_size
                                      : 0;
@@ -202,6 +223,9 @@ on_served(CpuJob *job)
     packet_flow_note(&stream->packets, stream->server_place, DELAY_SERVICE, exchange->work);
     packet_flow_note(&stream->packets, stream->server_place, DELAY_QUEUEING,
                      MAX(took - exchange->work, 0));
+    if (stream->video != NULL) {
+        video_times(stream->video)->compressed = engine_now(engine_of(exchange));
+    }
     begin_stage(exchange, STAGE_RESPONSE);
 }
 
@@ -249,7 +273,12 @@ serve(Exchange *exchange, const char *port)
         return;
     }
     exchange->stage = STAGE_SERVICE;
-    exchange->work = dist_draw_nsec(&stream->traffic->service, &stream->random);
+    exchange->work = stream->video != NULL
+                         ? stream->traffic->video->compress_cpu
+                         : dist_draw_nsec(&stream->traffic->service, &stream->random);
+    if (stream->video != NULL) {
+        video_times(stream->video)->sent = engine_now(engine_of(exchange));
+    }
     exchange->work_began = engine_now(engine_of(exchange));
     if (exchange->work > 0) {
         cpu_submit(server->cpu, &exchange->job, exchange->work);
@@ -265,6 +294,9 @@ connected(Exchange *exchange)
 {
     Stream *stream = exchange->stream;
     exchange->rtt = engine_now(engine_of(exchange)) - exchange->began;
+    if (stream->video != NULL) {
+        engine_cancel(engine_of(exchange), &exchange->timeout); /* it takes its time */
+    }
     if (stream->traffic->executor == TRAFFIC_IPERF) {
         engine_cancel(engine_of(exchange), &exchange->timeout);
         exchange->stage = STAGE_REQUEST;
@@ -324,8 +356,8 @@ static void
 on_fluid_done(void *data, FluidFlow *flow)
 {
     Exchange *exchange = data;
-    flows_end(flow);
-    exchange->fluid = NULL;
+    g_assert(flow == exchange->fluid);
+    end_fluid(exchange);
     stage_done(exchange, exchange->stream->server_port);
 }
 
@@ -352,15 +384,29 @@ exchange_begin(Stream *stream, uint64_t id)
     }
 }
 
-void
+static int
+compare_ids(const void *a, const void *b)
+{
+    const Exchange *left = *(Exchange *const *)a, *right = *(Exchange *const *)b;
+    return left->id < right->id ? -1 : left->id > right->id;
+}
+
+guint
 exchanges_clear(Stream *stream)
 {
+    guint n_fluid = 0;
     GHashTableIter iter;
     void *value;
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
     g_hash_table_iter_init(&iter, stream->exchanges);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Exchange *exchange = value;
-        g_hash_table_iter_steal(&iter);
+        g_ptr_array_add(all, value);
+    }
+    g_ptr_array_sort(all, compare_ids);
+    for (guint i = 0; i < all->len; i++) {
+        Exchange *exchange = g_ptr_array_index(all, i);
+        n_fluid += exchange->fluid != NULL;
         exchange_free(exchange);
     }
+    return n_fluid;
 }

@@ -88,9 +88,18 @@ flow_drop_free(void *data)
 }
 
 static void
+flow_bottleneck_free(void *data)
+{
+    FlowBottleneck *bottleneck = data;
+    g_free(bottleneck->place);
+    g_free(bottleneck);
+}
+
+static void
 flow_outcome_free(void *data)
 {
     FlowOutcome *flow = data;
+    g_ptr_array_unref(flow->bottlenecks);
     g_ptr_array_unref(flow->places);
     g_ptr_array_unref(flow->drops);
     g_ptr_array_unref(flow->failures);
@@ -105,6 +114,8 @@ flow_outcome_new(void)
     flow->places = g_ptr_array_new_with_free_func(flow_place_free);
     flow->drops = g_ptr_array_new_with_free_func(flow_drop_free);
     flow->failures = g_ptr_array_new_with_free_func(g_free);
+    flow->bottlenecks = g_ptr_array_new_with_free_func(flow_bottleneck_free);
+    flow->throughput = NAN;
     return flow;
 }
 

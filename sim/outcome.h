@@ -96,7 +96,20 @@ typedef struct FlowOutcome {
     GPtrArray *places;                        /* FlowPlace * */
     GPtrArray *drops;                         /* FlowDrop * */
     GPtrArray *failures;                      /* char *: "3 x connection refused" */
+    double throughput;                        /* bit/s of payload; NAN: it is no such flow */
+    GPtrArray *bottlenecks;                   /* FlowBottleneck *: of fluid flows, each once */
 } FlowOutcome;
+
+/* What held fluid flows back, and what a flow would get with twice as much of it. */
+typedef struct FlowBottleneck {
+    char *place;
+    const char *what; /* "CPU limit" */
+    double capacity;
+    const char *unit;
+    double utilisation;
+    double rate, rate_if_doubled; /* bit/s of payload of one flow */
+    uint64_t n;                   /* flows */
+} FlowBottleneck;
 
 typedef struct Outcome {
     uint32_t replication;

@@ -9,6 +9,7 @@
 
 typedef struct Stream Stream;
 typedef struct Exchange Exchange;
+typedef struct Video Video;
 
 /* One of the users of constant-vus.  The ids of his iterations are his number plus multiples of
  * the number of users. */
@@ -57,6 +58,7 @@ struct Stream {
     Process *server;        /* that listens there; NULL: nobody does */
     uint64_t server_known;  /* World.n_lives when it was looked up */
     double bytes;           /* iperf: of flows that have ended */
+    Video *video;           /* video only */
     GPtrArray *bottlenecks; /* FluidBottleneck *, of flows that have ended */
 };
 
@@ -96,4 +98,18 @@ void ping_dropped(PacketFlow *flow, const PacketInfo *packet, DropReason reason)
 void exchange_begin(Stream *stream, uint64_t id);
 void exchange_arrived(PacketFlow *flow, const PacketInfo *packet);
 void exchange_dropped(PacketFlow *flow, const PacketInfo *packet, DropReason reason);
-void exchanges_clear(Stream *stream); /* all that are under way are forgotten */
+/* All that are under way are forgotten; how many of them were sending as fluid flows. */
+guint exchanges_clear(Stream *stream);
+/* A metric's key with the labels of the stream. */
+MetricKey *stream_key(const Stream *stream, const char *name);
+
+/* video.c: a film on its way, and who watches it. */
+typedef struct VideoTimes {
+    nsec_t began, sent, compressed, returned; /* NSEC_NEVER: not yet */
+} VideoTimes;
+Video *video_new(Stream *stream);
+VideoTimes *video_times(Video *video);
+void video_is_there(Video *video); /* the viewers come */
+void video_stop(Video *video);
+void video_free(Video *video); /* after video_stop; the world may be gone */
+void video_collect(Video *video, Outcome *outcome);

@@ -127,6 +127,30 @@ plan_next(Stream *stream)
 }
 
 static void
+on_bulk_end(Engine *engine, Event *event)
+{
+    (void)engine;
+    Stream *stream = (Stream *)((char *)event - offsetof(Stream, next));
+    stream->n_done += exchanges_clear(stream);
+}
+
+/* All flows of an iperf, or the film, begin at once. */
+static void
+on_bulk(Engine *engine, Event *event)
+{
+    (void)engine;
+    Stream *stream = (Stream *)((char *)event - offsetof(Stream, next));
+    int n = stream->video != NULL ? 1 : stream->traffic->parallel;
+    for (int i = 0; i < n; i++) {
+        begin_iteration(stream, (uint64_t)i);
+    }
+    if (stream->video == NULL) {
+        event_init(event, on_bulk_end, 1);
+        engine_schedule(stream->world->engine, event, stream->until);
+    }
+}
+
+static void
 on_next(Engine *engine, Event *event)
 {
     (void)engine;
@@ -256,7 +280,10 @@ stream_new(TrafficRun *run, const Traffic *traffic, const Chain *chain)
     stream->exchanges = g_hash_table_new(g_int64_hash, g_int64_equal);
     stream->failures = g_array_new(false, false, sizeof(FailureCount));
     g_array_set_clear_func(stream->failures, failure_clear);
-    event_init(&stream->next, on_next, 0);
+    bool bulk = traffic->executor == TRAFFIC_IPERF || traffic->executor == TRAFFIC_VIDEO;
+    event_init(&stream->next, bulk ? on_bulk : on_next, 0);
+    stream->video = traffic->video != NULL ? video_new(stream) : NULL;
+    stream->bottlenecks = g_ptr_array_new();
     g_autofree char *purpose = g_strdup_printf("probe %s", traffic->name);
     random_stream_init(&stream->random, world->seed, world->replication, stream_name(stream),
                        purpose);
@@ -278,6 +305,8 @@ begin_stream(Stream *stream)
         break;
     case TRAFFIC_IPERF:
     case TRAFFIC_VIDEO:
+        engine_schedule(stream->world->engine, &stream->next, stream->from_time);
+        break;
     case N_TRAFFIC_EXECUTORS:
         break;
     }
@@ -314,6 +343,7 @@ traffic_run_new(World *world, const Scenario *scenario, const Chains *chains, Ch
     run->chains = chains;
     run->watch = watch;
     run->streams = g_ptr_array_new();
+    run->flows = flows_new(world);
     for (guint i = 0; scenario->fast_forward == 0 && i < scenario->n_traffic; i++) {
         add_streams(run, &scenario->traffic[i]);
     }
@@ -332,7 +362,11 @@ traffic_run_stop(TrafficRun *run)
             engine_cancel(engine, &stream->users[k].next);
         }
         exchanges_clear(stream);
+        if (stream->video != NULL) {
+            video_stop(stream->video);
+        }
     }
+    flows_free(run->flows);
 }
 
 static void
@@ -344,6 +378,12 @@ stream_free(Stream *stream)
     g_array_unref(stream->failures);
     sample_clear(&stream->times);
     g_free(stream->users);
+    g_clear_pointer(&stream->video, video_free);
+    for (guint i = 0; i < stream->bottlenecks->len; i++) {
+        fluid_bottleneck_clear(g_ptr_array_index(stream->bottlenecks, i));
+        g_free(g_ptr_array_index(stream->bottlenecks, i));
+    }
+    g_ptr_array_unref(stream->bottlenecks);
     g_free(stream->server_port);
     g_free(stream->server_place);
     g_free(stream);

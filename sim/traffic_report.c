@@ -3,8 +3,8 @@
 #include "sim/proof.h"
 #include "sim/stream.h"
 
-static MetricKey *
-key_of(const Stream *stream, const char *name)
+MetricKey *
+stream_key(const Stream *stream, const char *name)
 {
     MetricKey *key = metric_key_new(name);
     metric_key_set_label(key, "flow", stream->traffic->name);
@@ -17,14 +17,14 @@ key_of(const Stream *stream, const char *name)
 static void
 add(Outcome *outcome, const Stream *stream, const char *name, const char *unit, double value)
 {
-    outcome_add(outcome, key_of(stream, name), unit, value);
+    outcome_add(outcome, stream_key(stream, name), unit, value);
 }
 
 static void
 add_with(Outcome *outcome, const Stream *stream, const char *name, const char *label,
          const char *text, const char *unit, double value)
 {
-    MetricKey *key = key_of(stream, name);
+    MetricKey *key = stream_key(stream, name);
     metric_key_set_label(key, label, text);
     outcome_add(outcome, key, unit, value);
 }
@@ -128,7 +128,7 @@ add_echoes(Stream *stream, Outcome *outcome)
     if (n_ended > 0) {
         add(outcome, stream, "sfc_loss_ratio", "", (double)stream->n_failed / (double)n_ended);
     }
-    outcome_add_sample(outcome, key_of(stream, "sfc_rtt_seconds"), "s", &stream->times);
+    outcome_add_sample(outcome, stream_key(stream, "sfc_rtt_seconds"), "s", &stream->times);
 }
 
 static void
@@ -152,7 +152,50 @@ add_requests(Stream *stream, Outcome *outcome)
     if (stream->traffic->max_vus > 0) {
         add(outcome, stream, "sfc_dropped_iterations_total", "", (double)stream->n_skipped);
     }
-    outcome_add_sample(outcome, key_of(stream, "sfc_request_seconds"), "s", &stream->times);
+    outcome_add_sample(outcome, stream_key(stream, "sfc_request_seconds"), "s", &stream->times);
+}
+
+static bool
+same_bottleneck(const FlowBottleneck *one, const char *place, const FluidBottleneck *other)
+{
+    return g_str_equal(one->place, place) && g_str_equal(one->what, other->what);
+}
+
+/* Flows with the same bottleneck are told together, with the rates of the last. */
+static void
+collect_bottlenecks(const Stream *stream, FlowOutcome *flow)
+{
+    for (guint i = 0; i < stream->bottlenecks->len; i++) {
+        const FluidBottleneck *from = g_ptr_array_index(stream->bottlenecks, i);
+        g_autofree char *place = place_name(stream->world, from->name);
+        FlowBottleneck *to = NULL;
+        for (guint k = 0; k < flow->bottlenecks->len; k++) {
+            FlowBottleneck *one = g_ptr_array_index(flow->bottlenecks, k);
+            to = same_bottleneck(one, place, from) ? one : to;
+        }
+        if (to == NULL) {
+            to = g_new0(FlowBottleneck, 1);
+            to->place = g_steal_pointer(&place);
+            to->what = from->what;
+            g_ptr_array_add(flow->bottlenecks, to);
+        }
+        to->capacity = from->capacity;
+        to->unit = from->unit;
+        to->utilisation = from->utilisation;
+        to->rate = from->rate;
+        to->rate_if_doubled = from->rate_if_doubled;
+        to->n++;
+    }
+}
+
+static void
+add_throughput(const Stream *stream, FlowOutcome *flow, Outcome *outcome)
+{
+    double seconds = nsec_to_seconds(stream->until - stream->from_time);
+    if (stream->traffic->executor == TRAFFIC_IPERF && seconds > 0) {
+        flow->throughput = 8 * stream->bytes / seconds;
+        add(outcome, stream, "sfc_throughput_bits_per_second", "bit/s", flow->throughput);
+    }
 }
 
 static void
@@ -172,6 +215,8 @@ collect_stream(Stream *stream, Outcome *outcome)
     flow->n_dropped = stream->packets.n_dropped;
     collect_places(stream, flow);
     collect_drops(stream, flow);
+    collect_bottlenecks(stream, flow);
+    add_throughput(stream, flow, outcome);
     for (guint i = 0; i < stream->failures->len; i++) {
         const FailureCount *one = &g_array_index(stream->failures, FailureCount, i);
         g_ptr_array_add(flow->failures,
@@ -180,6 +225,9 @@ collect_stream(Stream *stream, Outcome *outcome)
     g_ptr_array_add(outcome->flows, flow);
     add_packets(stream, outcome);
     add_delays(stream, flow, outcome);
+    if (stream->video != NULL) {
+        video_collect(stream->video, outcome);
+    }
     if (flow->echoes && stream->probe == NULL) {
         add_echoes(stream, outcome);
     } else if (!flow->echoes) {
