@@ -89,7 +89,7 @@ test: $(VWIRE) $(TEST_BIN) ## run the tests of this variant
 bench: $(VWIRE) $(BENCH_BIN) ## measure engine, peers and scale; writes build/bench.json
 	@OUT=$(OUT) tests/bench/run
 
-fuzz: ## fuzz the readers of YAML and Kustomize input (FUZZ_SECONDS each, default 60)
+fuzz: ## fuzz the readers of YAML, Kustomize input and ACLs (FUZZ_SECONDS each, default 60)
 	@$(MAKE) --no-print-directory -s -j2 BUILD=fuzz CC=clang fuzz-bins
 	@OUT=build/fuzz tests/fuzz/run
 

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include "base/quantity.h"
+#include "models/flow.h"
 #include "models/k8s/placement.h"
 
 #include <cjson/cJSON.h>
@@ -55,8 +56,7 @@ place_pod(Placement *placement, const Object *object, const PodSpec *spec, const
           const char *affinity_node)
 {
     cJSON *pod = cJSON_CreateObject();
-    g_autofree char *kind = g_ascii_strdown(object->kind_text, -1);
-    g_autofree char *owner = g_strdup_printf("%s/%s", kind, object->name);
+    g_autofree char *owner = flow_reference(object);
     cJSON_AddStringToObject(pod, "pod", name);
     cJSON_AddStringToObject(pod, "namespace", object->ns);
     cJSON_AddStringToObject(pod, "owner", owner);

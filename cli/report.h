@@ -8,3 +8,6 @@ void print_reference(const Scenario *scenario, const char *metric);
 
 /* recovery_report.c: nothing without faults. */
 void print_recovery(const Scenario *scenario, const Study *study);
+
+/* traffic_report.c: nothing without traffic. */
+void print_traffic(const Scenario *scenario, const Study *study);

@@ -2,6 +2,7 @@
 #include "cli/results.h"
 
 #include "sim/fingerprint.h"
+#include "sim/packets.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -69,6 +70,27 @@ mean_phases_json(const Study *study, guint chain)
 }
 
 static cJSON *
+wires_json(const ChainOutcome *chain)
+{
+    cJSON *items = cJSON_CreateArray();
+    for (guint i = 0; i < chain->wires->len; i++) {
+        const WireOutcome *wire = g_ptr_array_index(chain->wires, i);
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "from", wire->from);
+        cJSON_AddStringToObject(item, "to", wire->to);
+        cJSON_AddStringToObject(item, "kind", wire->kind);
+        cJSON_AddNumberToObject(item, "forwardIn", (double)wire->forward_in);
+        cJSON_AddNumberToObject(item, "forwardOut", (double)wire->forward_out);
+        cJSON_AddNumberToObject(item, "backIn", (double)wire->back_in);
+        cJSON_AddNumberToObject(item, "backOut", (double)wire->back_out);
+        cJSON_AddNumberToObject(item, "bytes", (double)wire->bytes);
+        cJSON_AddNumberToObject(item, "dropped", (double)wire->n_dropped);
+        cJSON_AddItemToArray(items, item);
+    }
+    return items;
+}
+
+static cJSON *
 chains_json(const Study *study)
 {
     cJSON *items = cJSON_CreateArray();
@@ -85,12 +107,68 @@ chains_json(const Study *study)
         }
         cJSON_AddNumberToObject(item, "replicationsUp", n_up);
         cJSON_AddItemToObject(item, "phases", mean_phases_json(study, c));
+        if (chain->wires->len > 0) {
+            cJSON_AddItemToObject(item, "wires", wires_json(chain));
+        }
         cJSON_AddItemToArray(items, item);
     }
     return items;
 }
 
 /* Each problem once, with the replications that had it. */
+/* Where the time of an iteration went, by place, in seconds. */
+static cJSON *
+places_json(const FlowOutcome *flow)
+{
+    cJSON *items = cJSON_CreateArray();
+    for (guint i = 0; i < flow->places->len; i++) {
+        const FlowPlace *place = g_ptr_array_index(flow->places, i);
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "place", place->place);
+        for (int part = 0; part < N_DELAY_PARTS; part++) {
+            cJSON_AddNumberToObject(item, delay_part_name((DelayPart)part),
+                                    place->parts[part] / 1e9);
+        }
+        cJSON_AddItemToArray(items, item);
+    }
+    return items;
+}
+
+static cJSON *
+drops_json(const FlowOutcome *flow)
+{
+    cJSON *items = cJSON_CreateArray();
+    for (guint i = 0; i < flow->drops->len; i++) {
+        const FlowDrop *drop = g_ptr_array_index(flow->drops, i);
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "place", drop->place);
+        cJSON_AddStringToObject(item, "reason", drop->what);
+        cJSON_AddNumberToObject(item, "packets", (double)drop->n);
+        cJSON_AddItemToArray(items, item);
+    }
+    return items;
+}
+
+/* Of the first replication. */
+static cJSON *
+flows_json(const Study *study)
+{
+    const Outcome *first = g_ptr_array_index(study->outcomes, 0);
+    cJSON *items = cJSON_CreateArray();
+    for (guint i = 0; i < first->flows->len; i++) {
+        const FlowOutcome *flow = g_ptr_array_index(first->flows, i);
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "flow", flow->name);
+        if (flow->chain != NULL) {
+            cJSON_AddStringToObject(item, "chain", flow->chain->name);
+        }
+        cJSON_AddItemToObject(item, "delays", places_json(flow));
+        cJSON_AddItemToObject(item, "dropped", drops_json(flow));
+        cJSON_AddItemToArray(items, item);
+    }
+    return items;
+}
+
 static cJSON *
 problems_json(const Study *study)
 {
@@ -136,6 +214,9 @@ point_json(const Scenario *scenario, const Study *study, uint64_t seed)
     }
     cJSON_AddItemToObject(point, "thresholds", thresholds_json(study));
     cJSON_AddItemToObject(point, "chains", chains_json(study));
+    if (((const Outcome *)g_ptr_array_index(study->outcomes, 0))->flows->len > 0) {
+        cJSON_AddItemToObject(point, "flows", flows_json(study));
+    }
     cJSON_AddItemToObject(point, "problems", problems_json(study));
     return point;
 }

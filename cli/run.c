@@ -302,6 +302,7 @@ print_report(const Scenario *scenario, const Study *study, const RunOptions *run
            scenario->name, study->outcomes->len, run->seed, scenario->calibration->name);
     print_pods(scenario, study);
     print_chains(scenario, study);
+    print_traffic(scenario, study);
     print_recovery(scenario, study);
     if (run->resources || resources_are_asked_for(scenario)) {
         resources_print(scenario, study);

@@ -353,7 +353,7 @@ judge_case(const Suite *suite, TestCase *test, const Study *study)
     for (guint i = 0; i < study->thresholds->len; i++) {
         judge_threshold(suite, test, g_ptr_array_index(study->thresholds, i));
     }
-    if (scenario->n_thresholds == 0 && scenario->n_pings == 0 && scenario->fingerprint == 0) {
+    if (scenario->n_thresholds == 0 && scenario->n_traffic == 0 && scenario->fingerprint == 0) {
         add_check(test, "checks", THRESHOLD_FAIL,
                   "nothing is checked: the scenario has no thresholds, traffic or fingerprint");
     }

@@ -4,12 +4,12 @@
 
 #include "base/quantity.h"
 #include "models/calibration_file.h"
+#include "models/distribution.h"
 #include "models/document.h"
 
-#include <math.h>
 #include <string.h>
 
-typedef enum Unit { UNIT_D, UNIT_N, UNIT_C } Unit;
+typedef enum Unit { UNIT_D, UNIT_N, UNIT_C } Unit; /* durations, numbers, words */
 
 typedef struct ParameterForm {
     const char *key;
@@ -45,24 +45,10 @@ static const char *const message_keys[] = {
         NULL,
 };
 
-/* The keys of an entry that name a distribution; a constant is written `value`. */
-static const char *const dist_keys[] = {
-#define X(kind, name, first, second, third) [DIST_##kind] = name,
-    DIST_KINDS(X)
-#undef X
-};
-
-static const char *const dist_params[][4] = {
-#define X(kind, name, first, second, third) [DIST_##kind] = {first, second, third, NULL},
-    DIST_KINDS(X)
-#undef X
-};
-
 /* Keys of an entry that holds a distribution: a demand's; without the first two, any other's. */
 #define N_DEMAND_KEYS 2
 static const char *const dist_entry_keys[] = {
-    "background", "perUnit", "value",      "uniform", "exponential", "normal",     "lognormal",
-    "gamma",      "weibull", "triangular", "offset",  "source",      "hypothesis", NULL,
+    "background", "perUnit", DISTRIBUTION_KEYS, "source", "hypothesis", NULL,
 };
 
 /* What a parameter that is a choice may be. */
@@ -76,9 +62,9 @@ static const struct {
     {PARAMETER_CFS_ALIGNMENT, ALIGNMENT_BY_KERNEL, "by-kernel"},
     {PARAMETER_CFS_ALIGNMENT, ALIGNMENT_HOST, "host"},
     {PARAMETER_CFS_ALIGNMENT, ALIGNMENT_CONTAINER, "container"},
-    {PARAMETER_VPP_MEMIF_POLLING, POLLING_BY_VERSION, "by-version"},
-    {PARAMETER_VPP_MEMIF_POLLING, POLLING_ALWAYS, "always"},
-    {PARAMETER_VPP_MEMIF_POLLING, POLLING_NEVER, "never"},
+    {PARAMETER_VPP_POLLING, POLLING_BY_VERSION, "by-version"},
+    {PARAMETER_VPP_POLLING, POLLING_ALWAYS, "always"},
+    {PARAMETER_VPP_POLLING, POLLING_NEVER, "never"},
 };
 
 /* Polled again and again, or divided by: with 0 the model's time would stand still. */
@@ -88,110 +74,6 @@ static const CalibrationParameter positive_parameters[] = {
     PARAMETER_SPIRE_CACHE_PERIOD,  PARAMETER_SPIRE_ATTEST_POLL, PARAMETER_VPP_RING,
     PARAMETER_LINK_QUEUE,          PARAMETER_VPP_PACKET,        PARAMETER_KERNEL_PER_KIB,
 };
-
-/* ------ values ------ */
-
-static const char *
-dist_key(DistKind kind)
-{
-    return kind == DIST_CONSTANT ? "value" : dist_keys[kind];
-}
-
-/* A duration in seconds, or a plain number. */
-static bool
-read_amount(const TreeNode *node, Unit unit, double *out, GError **error)
-{
-    nsec_t duration = 0;
-    double number = 0;
-    if (unit == UNIT_D) {
-        if (!tree_read_duration(node, &duration, error)) {
-            return false;
-        }
-        *out = nsec_to_seconds(duration);
-        return true;
-    }
-    if (!tree_read_double(node, &number, error)) {
-        return false;
-    }
-    if (number < 0 || !isfinite(number)) {
-        return tree_error(error, node, VWIRE_ERROR_INVALID,
-                          "found the number %s; expected one that is not negative", node->text);
-    }
-    *out = number;
-    return true;
-}
-
-/* Shape and coefficient of variation have no unit. */
-static Unit
-param_unit(const char *param, Unit unit)
-{
-    return g_str_equal(param, "cv") || g_str_equal(param, "shape") ? UNIT_N : unit;
-}
-
-static bool
-read_dist_params(const TreeNode *node, DistKind kind, Unit unit, Dist *out, GError **error)
-{
-    const char *const *names = dist_params[kind];
-    if (kind == DIST_CONSTANT) {
-        return read_amount(node, unit, &out->params[0], error);
-    }
-    if (!tree_expect(node, TREE_MAPPING, dist_keys[kind], error) ||
-        !tree_check_keys(node, names, dist_keys[kind], error)) {
-        return false;
-    }
-    for (int i = 0; names[i] != NULL; i++) {
-        const TreeNode *value = document_require(node, names[i], dist_keys[kind], error);
-        if (value == NULL ||
-            !read_amount(value, param_unit(names[i], unit), &out->params[i], error)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool
-find_dist(const TreeNode *entry, DistKind *out, GError **error)
-{
-    int found = -1;
-    for (guint kind = 0; kind < G_N_ELEMENTS(dist_keys); kind++) {
-        if (tree_get(entry, dist_key(kind)) == NULL) {
-            continue;
-        }
-        if (found >= 0) {
-            return tree_error(error, entry, VWIRE_ERROR_INVALID,
-                              "found both \"%s\" and \"%s\"; expected one distribution",
-                              dist_key((DistKind)found), dist_key(kind));
-        }
-        found = (int)kind;
-    }
-    if (found < 0) {
-        return tree_error(error, entry, VWIRE_ERROR_INVALID,
-                          "no distribution; expected \"value\" or one of uniform, exponential, "
-                          "normal, lognormal, gamma, weibull, triangular");
-    }
-    *out = (DistKind)found;
-    return true;
-}
-
-static bool
-read_dist(const TreeNode *entry, Unit unit, Dist *out, GError **error)
-{
-    Dist dist = {0};
-    if (!find_dist(entry, &dist.kind, error) ||
-        !read_dist_params(tree_get(entry, dist_key(dist.kind)), dist.kind, unit, &dist, error)) {
-        return false;
-    }
-    const TreeNode *offset = tree_get(entry, "offset");
-    if (offset != NULL && !read_amount(offset, unit, &dist.shift, error)) {
-        return false;
-    }
-    g_autoptr(GError) cause = NULL;
-    if (!dist_check(&dist, &cause)) {
-        return tree_error(error, entry, VWIRE_ERROR_INVALID, "%s", cause->message);
-    }
-    *out = dist;
-    return true;
-}
 
 /* ------ entries ------ */
 
@@ -224,7 +106,7 @@ read_dist_entry(const TreeNode *entry, const char *what, Unit unit, Dist *out, b
                 GError **error)
 {
     return check_entry(entry, dist_entry_keys + N_DEMAND_KEYS, what, hypothesis, error) &&
-           read_dist(entry, unit, out, error);
+           distribution_read(entry, unit == UNIT_D, out, error);
 }
 
 /* "crd-per-pod or static-entry"; free with g_free. */
@@ -306,15 +188,16 @@ read_demand(const TreeNode *entry, const char *what, Demand *out, GError **error
     Demand demand = {0};
     bool hypothesis = false;
     if (!check_entry(entry, dist_entry_keys, what, &hypothesis, error) ||
-        !read_dist(entry, UNIT_D, &demand.dist, error)) {
+        !distribution_read(entry, true, &demand.dist, error)) {
         return false;
     }
     const TreeNode *per_unit = tree_get(entry, "perUnit");
-    if (per_unit != NULL && !read_amount(per_unit, UNIT_D, &demand.per_unit, error)) {
+    if (per_unit != NULL && !distribution_read_amount(per_unit, true, &demand.per_unit, error)) {
         return false;
     }
     const TreeNode *background = tree_get(entry, "background");
-    if (background != NULL && !read_amount(background, UNIT_D, &demand.background, error)) {
+    if (background != NULL &&
+        !distribution_read_amount(background, true, &demand.background, error)) {
         return false;
     }
     *out = demand;
@@ -366,7 +249,7 @@ read_idle(const TreeNode *entry, const char *what, double *out, GError **error)
         return false;
     }
     const TreeNode *value = document_require(entry, "value", what, error);
-    return value != NULL && read_amount(value, UNIT_N, out, error);
+    return value != NULL && distribution_read_amount(value, false, out, error);
 }
 
 /* ------ sections ------ */
@@ -518,7 +401,7 @@ set_start(Calibration *calibration, const char *name, const TreeNode *value, GEr
 {
     int component = find_name(component_keys, name, "calibration.start", error);
     double seconds = 0;
-    if (component < 0 || !read_amount(value, UNIT_D, &seconds, error)) {
+    if (component < 0 || !distribution_read_amount(value, true, &seconds, error)) {
         return false;
     }
     calibration->start[component] = dist_constant(seconds);
@@ -539,7 +422,7 @@ set_demand(Calibration *calibration, const char *name, const TreeNode *value, GE
     }
     int type = find_name(message_keys + 1, parts[1], "the component's demands", error);
     double seconds = 0;
-    if (type < 0 || !read_amount(value, UNIT_D, &seconds, error)) {
+    if (type < 0 || !distribution_read_amount(value, true, &seconds, error)) {
         return false;
     }
     calibration->demands[component][type] = (Demand){.dist = dist_constant(seconds)};
@@ -558,7 +441,7 @@ set_parameter(Calibration *calibration, const char *key, const TreeNode *value, 
                            error);
     }
     double amount = 0;
-    if (!read_amount(value, parameters[parameter].unit, &amount, error)) {
+    if (!distribution_read_amount(value, parameters[parameter].unit == UNIT_D, &amount, error)) {
         return false;
     }
     Dist dist = dist_constant(amount);

@@ -93,7 +93,7 @@
     X(VPP_WIREGUARD_PER_KIB, "vpp.wireguard-per-kib", D)                                           \
     X(VPP_WAKE_UP, "vpp.wake-up", D)                                                               \
     X(VPP_RING, "vpp.ring", N)                                                                     \
-    X(VPP_MEMIF_POLLING, "vpp.memif-polling", C)                                                   \
+    X(VPP_POLLING, "vpp.polling", C)                                                               \
     X(KERNEL_PACKET, "kernel.packet", D)                                                           \
     X(KERNEL_PER_KIB, "kernel.per-kib", D)                                                         \
     X(POD_NETWORK_PACKET, "pod-network.packet", D)                                                 \
@@ -114,8 +114,8 @@ typedef enum CalibrationChoice {
     ALIGNMENT_BY_KERNEL, /* cfs.alignment: each node's kernelVersion decides */
     ALIGNMENT_HOST,      /* the periods of all containers of a node begin together */
     ALIGNMENT_CONTAINER, /* each container's begin on their own */
-    POLLING_BY_VERSION,  /* vpp.memif-polling: each image's version decides */
-    POLLING_ALWAYS,
+    POLLING_BY_VERSION,  /* vpp.polling: before NSM v1.7.0, where there is a memif */
+    POLLING_ALWAYS,      /* every VPP, whatever its interfaces and version */
     POLLING_NEVER,
 } CalibrationChoice;
 

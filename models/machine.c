@@ -426,12 +426,18 @@ process_address(const ProcessInfo *info, const char *url)
 }
 
 int
-process_version(const ProcessInfo *info)
+image_version(const char *image)
 {
-    const char *tag = info->container != NULL ? strrchr(info->container->image, ':') : NULL;
+    const char *tag = strrchr(image, ':');
     int major = 0, minor = 0, patch = 0;
     if (tag == NULL || sscanf(tag, ":v%d.%d.%d", &major, &minor, &patch) < 2) {
         return 0;
     }
     return NSM_VERSION(major, minor, patch);
+}
+
+int
+process_version(const ProcessInfo *info)
+{
+    return info->container != NULL ? image_version(info->container->image) : 0;
 }

@@ -263,5 +263,6 @@ nsec_t process_duration(const ProcessInfo *info, const char *name, nsec_t fallba
 char *process_address(const ProcessInfo *info, const char *url);
 
 /* "v1.4.0" from the image's tag as 10400; 0 when there is none ("latest" is 0 too). */
-int process_version(const ProcessInfo *info);
+int image_version(const char *image);
+int process_version(const ProcessInfo *info); /* of its container's image */
 #define NSM_VERSION(major, minor, patch) ((major)*10000 + (minor)*100 + (patch))

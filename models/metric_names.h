@@ -9,7 +9,7 @@
 typedef struct MetricName {
     const char *name;
     const char *labels[4]; /* NULL-terminated */
-    const char *unit;      /* "s", "bytes", "cores"; "" for a number or a share */
+    const char *unit;      /* "s", "bytes", "bit/s", "cores"; "" for a number or a share */
     const char *meaning;
 } MetricName;
 

@@ -240,14 +240,7 @@ static bool
 read_duration(const TreeNode *spec, Scenario *out, GError **error)
 {
     const TreeNode *node = document_require(spec, "duration", "spec", error);
-    if (node == NULL || !tree_read_duration(node, &out->duration, error)) {
-        return false;
-    }
-    if (out->duration == 0) {
-        return tree_error(error, node, VWIRE_ERROR_INVALID,
-                          "duration: found %s; expected more than 0", node->text);
-    }
-    return true;
+    return node != NULL && scenario_read_time(node, "duration", &out->duration, error);
 }
 
 /* What speaks of Pods and chains, once they are known. */
@@ -284,7 +277,7 @@ read_spec(Loader *loader, const TreeNode *spec, GError **error)
            scenario_fast_forward_read(tree_get(spec, "fastForward"), scenario, error) &&
            scenario_fingerprint_read(tree_get(spec, "fingerprint"), scenario, error) &&
            read_manifests(loader, tree_get(spec, "manifests"), error) &&
-           read_events(spec, scenario, error);
+           scenario_acls_read(scenario, error) && read_events(spec, scenario, error);
 }
 
 static bool
@@ -332,6 +325,7 @@ scenario_free(Scenario *scenario)
     if (scenario == NULL) {
         return;
     }
+    scenario_acls_clear(scenario);
     for (guint i = 0; i < scenario->n_manifests; i++) {
         manifest_clear(&scenario->manifests[i]);
     }

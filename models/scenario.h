@@ -6,11 +6,13 @@
  * immutable; replications share it. */
 #pragma once
 
+#include "models/acl.h"
 #include "models/calibration.h"
 #include "models/fault.h"
 #include "models/manifest/kustomize.h"
 #include "models/manifest/objects.h"
 #include "models/threshold.h"
+#include "models/traffic.h"
 
 /* One node of spec.cluster.nodes.  An entry with `count: N` stands for N equal nodes named
  * "<name>-1" to "<name>-N" (for large clusters).  `labels` always has what a kubelet and kubeadm
@@ -70,18 +72,11 @@ typedef struct ScenarioReference {
     char *source;
 } ScenarioReference;
 
-/* An entry of spec.traffic with `protocol: icmp`: echoes at a constant rate from a client's V-wire
- * through its chain, seen as `ping -i` would see them. */
-typedef struct ScenarioPing {
-    char *name;
-    char *from; /* "kind/name" or "kind/namespace/name" of the client's workload or Pod */
-    char *to;   /* the same, or an address */
-    nsec_t start_time;
-    nsec_t duration; /* 0: until the end */
-    double rate;     /* echoes per second */
-    int64_t size;    /* bytes of payload */
-    TreeMark mark;
-} ScenarioPing;
+/* The rules of the firewall in a Pod or workload. */
+typedef struct ScenarioAcl {
+    const Object *object;
+    Acl *acl;
+} ScenarioAcl;
 
 typedef struct ScenarioReplications {
     int count;
@@ -105,10 +100,12 @@ typedef struct Scenario {
     bool has_default_link;
     ScenarioManifest *manifests;
     guint n_manifests;
+    ScenarioAcl *acls; /* in the order of the manifests; of firewalls that have rules */
+    guint n_acls;
     Fault *faults;
     guint n_faults;
-    ScenarioPing *pings;
-    guint n_pings;
+    Traffic *traffic;
+    guint n_traffic;
     nsec_t fast_forward;  /* spec.fastForward.after: how long all must have been well before calm
                              time is skipped; 0: never */
     uint64_t fingerprint; /* spec.fingerprint: of replication 0, seed 1; 0: none */
@@ -139,6 +136,12 @@ typedef struct ScenarioOptions {
  * path "spec.template.spec.containers[0]...").  `options` may be NULL. */
 Scenario *scenario_load(const char *file, const ScenarioOptions *options, GError **error);
 void scenario_free(Scenario *scenario);
+
+/* The rules of the firewall that a Pod or workload is, or that a Pod "namespace/name" belongs to;
+ * NULL: it filters nothing.  They come from the container's config file (NSM_ACL_CONFIG_PATH) as
+ * far as it is a ConfigMap among the manifests; loading warns where the file is something else. */
+const Acl *scenario_acl(const Scenario *scenario, const Object *object);
+const Acl *scenario_acl_of_pod(const Scenario *scenario, const char *pod_key);
 
 /* The fault of that name, or NULL. */
 const Fault *scenario_fault(const Scenario *scenario, const char *name);

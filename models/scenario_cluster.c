@@ -90,29 +90,6 @@ read_roles(const TreeNode *roles, ScenarioNode *out, GError **error)
     return true;
 }
 
-/* A quantity above zero. */
-static bool
-read_amount(const TreeNode *node, const char *what,
-            bool (*parse)(const char *text, int64_t *out, GError **error), int64_t *out,
-            GError **error)
-{
-    const char *text = NULL;
-    int64_t value = 0;
-    g_autoptr(GError) cause = NULL;
-    if (!scenario_read_text(node, what, &text, error)) {
-        return false;
-    }
-    if (!parse(text, &value, &cause)) {
-        return tree_error(error, node, VWIRE_ERROR_PARSE, "%s: %s", what, cause->message);
-    }
-    if (value <= 0) {
-        return tree_error(error, node, VWIRE_ERROR_INVALID,
-                          "%s: found \"%s\"; expected more than 0", what, text);
-    }
-    *out = value;
-    return true;
-}
-
 static bool
 read_allocatable(const TreeNode *node, ScenarioNode *out, GError **error)
 {
@@ -123,15 +100,16 @@ read_allocatable(const TreeNode *node, ScenarioNode *out, GError **error)
         return false;
     }
     const TreeNode *cpu = document_require(node, "cpu", "allocatable", error);
-    if (cpu == NULL || !read_amount(cpu, "cpu", quantity_parse_milli, &out->cpu, error)) {
+    if (cpu == NULL || !scenario_read_amount(cpu, "cpu", quantity_parse_milli, &out->cpu, error)) {
         return false;
     }
     const TreeNode *memory = document_require(node, "memory", "allocatable", error);
-    if (memory == NULL || !read_amount(memory, "memory", quantity_parse, &out->memory, error)) {
+    if (memory == NULL ||
+        !scenario_read_amount(memory, "memory", quantity_parse, &out->memory, error)) {
         return false;
     }
     const TreeNode *pods = tree_get(node, "pods");
-    return pods == NULL || read_amount(pods, "pods", quantity_parse, &out->pods, error);
+    return pods == NULL || scenario_read_amount(pods, "pods", quantity_parse, &out->pods, error);
 }
 
 static bool
@@ -366,7 +344,8 @@ read_wire(const TreeNode *node, ScenarioLink *out, GError **error)
     const TreeNode *latency = tree_get(node, "latency");
     const TreeNode *jitter = tree_get(node, "jitter");
     const TreeNode *loss = tree_get(node, "loss");
-    return (rate == NULL || read_amount(rate, "rate", quantity_parse_rate, &out->rate, error)) &&
+    return (rate == NULL ||
+            scenario_read_amount(rate, "rate", quantity_parse_rate, &out->rate, error)) &&
            (latency == NULL || tree_read_duration(latency, &out->latency, error)) &&
            (jitter == NULL || tree_read_duration(jitter, &out->jitter, error)) &&
            (loss == NULL || read_loss(loss, &out->loss, error));

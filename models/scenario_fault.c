@@ -12,20 +12,6 @@ typedef struct Reader {
 
 /* ------ times ------ */
 
-static bool
-read_positive(const TreeNode *parent, const char *key, nsec_t *out, GError **error)
-{
-    const TreeNode *node = tree_get(parent, key);
-    if (node == NULL) {
-        return true;
-    }
-    if (!tree_read_duration(node, out, error)) {
-        return false;
-    }
-    return *out > 0 || tree_error(error, node, VWIRE_ERROR_INVALID,
-                                  "%s: found %s; expected more than 0", key, node->text);
-}
-
 /* "@every 30s", the only form of Chaos Mesh's schedules that does not speak of a calendar. */
 static bool
 read_schedule(const TreeNode *node, nsec_t *out, GError **error)
@@ -57,9 +43,10 @@ read_times(const TreeNode *node, Fault *out, GError **error)
 {
     const TreeNode *start = document_require(node, "startTime", "the fault", error);
     return start != NULL && tree_read_duration(start, &out->start_time, error) &&
-           read_positive(node, "duration", &out->duration, error) &&
+           scenario_read_time(tree_get(node, "duration"), "duration", &out->duration, error) &&
            read_schedule(tree_get(node, "schedule"), &out->every, error) &&
-           read_positive(node, "meanTimeBetween", &out->mean_time_between, error);
+           scenario_read_time(tree_get(node, "meanTimeBetween"), "meanTimeBetween",
+                              &out->mean_time_between, error);
 }
 
 /* ------ presets ------ */

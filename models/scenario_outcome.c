@@ -216,8 +216,14 @@ label_values(const char *label, const Chains *chains, const Scenario *scenario)
             g_ptr_array_add(values, scenario->faults[i].name);
         }
     } else if (g_str_equal(label, "probe")) {
-        for (guint i = 0; i < scenario->n_pings; i++) {
-            g_ptr_array_add(values, scenario->pings[i].name);
+        for (guint i = 0; i < scenario->n_traffic; i++) {
+            if (traffic_is_probe(&scenario->traffic[i])) {
+                g_ptr_array_add(values, scenario->traffic[i].name);
+            }
+        }
+    } else if (g_str_equal(label, "flow")) {
+        for (guint i = 0; i < scenario->n_traffic; i++) {
+            g_ptr_array_add(values, scenario->traffic[i].name);
         }
     } else if (g_str_equal(label, "node")) {
         for (guint i = 0; i < scenario->n_nodes; i++) {
@@ -407,16 +413,8 @@ read_formats(const TreeNode *formats, Scenario *out, GError **error)
 static bool
 read_scrape_interval(const TreeNode *node, Scenario *out, GError **error)
 {
-    nsec_t interval = DEFAULT_SCRAPE_INTERVAL;
-    if (node != NULL && !tree_read_duration(node, &interval, error)) {
-        return false;
-    }
-    if (interval == 0) {
-        return tree_error(error, node, VWIRE_ERROR_INVALID,
-                          "scrapeInterval: found %s; expected more than 0", node->text);
-    }
-    out->scrape_interval = interval;
-    return true;
+    out->scrape_interval = DEFAULT_SCRAPE_INTERVAL;
+    return scenario_read_time(node, "scrapeInterval", &out->scrape_interval, error);
 }
 
 bool

@@ -20,17 +20,27 @@ bool scenario_thresholds_check(const TreeNode *node, const Chains *chains, const
                                GError **error);
 void scenario_outcome_clear(Scenario *scenario);
 
+/* scenario_acl.c: the rules of firewalls; the manifests are there. */
+bool scenario_acls_read(Scenario *scenario, GError **error);
+void scenario_acls_clear(Scenario *scenario);
+
 /* scenario_fault.c: what breaks; the manifests are there. */
 bool scenario_faults_read(const TreeNode *node, const Chains *chains, Scenario *out,
                           GError **error);
 void scenario_faults_clear(Scenario *scenario);
 
-/* scenario_traffic.c: echoes; time that is skipped; the fingerprint. */
+/* scenario_traffic.c: what is sent, when; scenario_flow.c: from where to where, in entries whose
+ * executor is known; scenario_video.c: the keys of the executor video. */
 bool scenario_traffic_read(const TreeNode *node, const Chains *chains, Scenario *out,
                            GError **error);
+void scenario_traffic_clear(Scenario *scenario);
+bool scenario_flow_read(const TreeNode *flow, const Chains *chains, Scenario *scenario,
+                        Traffic *out, GError **error);
+bool scenario_video_read(const TreeNode *entry, Traffic *out, GError **error);
+
+/* scenario_calm.c: time that is skipped; the fingerprint. */
 bool scenario_fast_forward_read(const TreeNode *node, Scenario *out, GError **error);
 bool scenario_fingerprint_read(const TreeNode *node, Scenario *out, GError **error);
-void scenario_traffic_clear(Scenario *scenario);
 
 /* scenario_read.c: what the parts share. */
 
@@ -43,6 +53,21 @@ bool scenario_is_empty(const TreeNode *node);
 
 /* The text of any scalar that is not null: quantities, rates. */
 bool scenario_read_text(const TreeNode *node, const char *what, const char **out, GError **error);
+
+/* The next three leave `out` when the node is NULL. */
+
+/* A quantity above 0 in the grammar of `parse` (base/quantity.h). */
+typedef bool ScenarioQuantity(const char *text, int64_t *out, GError **error);
+bool scenario_read_amount(const TreeNode *node, const char *what, ScenarioQuantity *parse,
+                          int64_t *out, GError **error);
+
+/* Bytes, from `min` to `max`: a number or a quantity such as 4Mi. */
+#define SCENARIO_MAX_SIZE (INT64_C(1) << 40) /* of what one iteration sends */
+bool scenario_read_size(const TreeNode *node, const char *what, int64_t min, int64_t max,
+                        int64_t *out, GError **error);
+
+/* A duration above 0. */
+bool scenario_read_time(const TreeNode *node, const char *what, nsec_t *out, GError **error);
 
 /* A mapping of strings, added to `out`. */
 bool scenario_read_labels(const TreeNode *node, const char *what, Labels *out, GError **error);

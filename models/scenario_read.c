@@ -1,6 +1,8 @@
 /* Small readers that the scenario's parts share. */
 #include "models/scenario_parts.h"
 
+#include "base/quantity.h"
+
 TreeMark
 scenario_mark_of(const TreeNode *node)
 {
@@ -35,6 +37,78 @@ scenario_read_text(const TreeNode *node, const char *what, const char **out, GEr
                           what);
     }
     *out = node->text;
+    return true;
+}
+
+/* A quantity in the grammar of `parse`. */
+static bool
+read_quantity(const TreeNode *node, const char *what, ScenarioQuantity *parse, int64_t *out,
+              GError **error)
+{
+    const char *text = NULL;
+    g_autoptr(GError) cause = NULL;
+    if (!scenario_read_text(node, what, &text, error)) {
+        return false;
+    }
+    return parse(text, out, &cause) ||
+           tree_error(error, node, VWIRE_ERROR_PARSE, "%s: %s", what, cause->message);
+}
+
+bool
+scenario_read_amount(const TreeNode *node, const char *what, ScenarioQuantity *parse, int64_t *out,
+                     GError **error)
+{
+    int64_t value = 0;
+    if (node == NULL) {
+        return true;
+    }
+    if (!read_quantity(node, what, parse, &value, error)) {
+        return false;
+    }
+    if (value <= 0) {
+        return tree_error(error, node, VWIRE_ERROR_INVALID,
+                          "%s: found \"%s\"; expected more than 0", what, node->text);
+    }
+    *out = value;
+    return true;
+}
+
+bool
+scenario_read_size(const TreeNode *node, const char *what, int64_t min, int64_t max, int64_t *out,
+                   GError **error)
+{
+    int64_t value = 0;
+    if (node == NULL) {
+        return true;
+    }
+    if (!read_quantity(node, what, quantity_parse, &value, error)) {
+        return false;
+    }
+    if (value < min || value > max) {
+        g_autofree char *limit = quantity_format_bytes(max);
+        return tree_error(error, node, VWIRE_ERROR_INVALID,
+                          "%s: found \"%s\"; expected from %" G_GINT64_FORMAT " to %s bytes", what,
+                          node->text, min, limit);
+    }
+    *out = value;
+    return true;
+}
+
+bool
+scenario_read_time(const TreeNode *node, const char *what, nsec_t *out, GError **error)
+{
+    nsec_t time = 0;
+    if (node == NULL) {
+        return true;
+    }
+    if (!tree_read_duration(node, &time, error)) {
+        return false;
+    }
+    if (time == 0) {
+        return tree_error(error, node, VWIRE_ERROR_INVALID, "%s: found %s; expected more than 0",
+                          what, node->text);
+    }
+    *out = time;
     return true;
 }
 

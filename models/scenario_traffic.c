@@ -1,214 +1,67 @@
-/* spec.traffic: echoes at a constant rate, in k6's words; and what is read beside it about time
- * that is skipped and about a run's fingerprint. */
+/* spec.traffic: the executors' keys, which say when iterations begin.  What an iteration does is
+ * scenario_flow.c. */
 #include "models/document.h"
 #include "models/scenario_parts.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#define DEFAULT_PREFIX "169.254.0.0/16" /* cmd-nse-icmp-responder main.go (FACTS 2.7) */
 #define MAX_RATE 1e6
-#define MAX_SIZE 65507  /* of an echo over IPv4: RFC 791 and 792, 65535 - 20 - 8 */
-#define DEFAULT_SIZE 56 /* iputils ping.c, DEFDATALEN */
+#define MIN_RATE 1e-9      /* a rate below is none: one iteration takes longer than 30 years */
+#define MAX_ITERATIONS 1e9 /* of an entry: more would not fit into memory */
+#define MAX_USERS 1000000
+#define DEFAULT_MAX_USERS 10000
+#define MAX_PARALLEL 10000
+#define MIN_MSS 88         /* Linux include/net/tcp.h, TCP_MIN_MSS: what TCP_MAXSEG takes */
+#define MAX_MSS (9 * 1024) /* iperf3 src/iperf.h, MAX_MSS: what -M takes */
 
-/* ------ flow ------ */
+typedef bool ReadExecutor(const TreeNode *node, Scenario *scenario, Traffic *out, GError **error);
 
-/* "kind/name" or "kind/namespace/name" names the object. */
+/* ------ values ------ */
+
+/* An integer from 1 to `max`; an absent one leaves `out`. */
 static bool
-is_reference_to(const char *text, const Object *object)
+read_count(const TreeNode *node, int64_t max, int *out, GError **error)
 {
-    g_auto(GStrv) words = g_strsplit(text, "/", -1);
-    guint n = g_strv_length(words);
-    if (n != 2 && n != 3) {
-        return false;
-    }
-    return g_ascii_strcasecmp(words[0], object->kind_text) == 0 &&
-           g_str_equal(words[n - 1], object->name) && (n == 2 || g_str_equal(words[1], object->ns));
-}
-
-static char *
-reference_of(const Object *object)
-{
-    g_autofree char *kind = g_ascii_strdown(object->kind_text, -1);
-    return g_strdup_printf("%s/%s", kind, object->name);
-}
-
-static const Chain *
-find_chain(const TreeNode *node, const char *from, const Chains *chains, GError **error)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = 0; i < chains->chains->len; i++) {
-        const Chain *chain = g_ptr_array_index(chains->chains, i);
-        if (is_reference_to(from, chain->client)) {
-            return chain;
-        }
-        g_ptr_array_add(names, reference_of(chain->client));
-    }
-    g_ptr_array_add(names, NULL);
-    g_autofree char *list = g_strjoinv(", ", (char **)names->pdata);
-    tree_error(error, node, VWIRE_ERROR_INVALID,
-               "from: found \"%s\"; expected the client of a chain; the manifests have %s", from,
-               *list != '\0' ? list : "none");
-    return NULL;
-}
-
-/* ------ addresses ------ */
-
-static bool
-parse_address(const char *text, uint32_t *out)
-{
-    guint a = 0, b = 0, c = 0, d = 0;
-    char rest = 0;
-    if (sscanf(text, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &rest) != 4 || a > 255 || b > 255 ||
-        c > 255 || d > 255) {
-        return false;
-    }
-    *out = a << 24 | b << 16 | c << 8 | d;
-    return true;
-}
-
-/* Whether "172.16.1.100/31" has the address; prefixes that cannot be read have none. */
-static bool
-prefix_has(const char *prefix, uint32_t address)
-{
-    enum { BITS = 32 };
-    g_auto(GStrv) parts = g_strsplit(prefix, "/", 2);
-    uint32_t network = 0;
-    uint64_t bits = BITS;
-    if (parts[0] == NULL || !parse_address(g_strstrip(parts[0]), &network) ||
-        (parts[1] != NULL &&
-         !g_ascii_string_to_unsigned(g_strstrip(parts[1]), 10, 0, BITS, &bits, NULL))) {
-        return false;
-    }
-    uint32_t mask = bits == 0 ? 0 : UINT32_MAX << (BITS - bits);
-    return (address & mask) == (network & mask);
-}
-
-/* Addresses come from the endpoint's NSM_CIDR_PREFIX. */
-static bool
-check_address(const TreeNode *node, const char *to, const Chain *chain,
-              const ChainEndpoint *endpoint, Scenario *scenario, GError **error)
-{
-    uint32_t address = 0;
-    if (!parse_address(to, &address)) {
-        return tree_error(error, node, VWIRE_ERROR_INVALID,
-                          "to: found \"%s\"; expected kind/name, kind/namespace/name or an IPv4 "
-                          "address",
-                          to);
-    }
-    const EnvVar *prefix = container_env(endpoint->container, "NSM_CIDR_PREFIX");
-    if (prefix != NULL && prefix->value == NULL) {
-        scenario_warn(scenario, node,
-                      "to: found %s; the manifests do not tell which addresses %s gives", to,
-                      endpoint->name);
+    int64_t count = 0;
+    if (node == NULL) {
         return true;
     }
-    const char *text = prefix != NULL ? prefix->value : DEFAULT_PREFIX;
-    g_auto(GStrv) prefixes = g_strsplit(text, ",", -1);
-    for (char **one = prefixes; *one != NULL; one++) {
-        if (prefix_has(*one, address)) {
-            return true;
-        }
-    }
-    return tree_error(error, node, VWIRE_ERROR_INVALID,
-                      "to: found %s; the chain %s ends at %s, whose NSM_CIDR_PREFIX is %s", to,
-                      chain->name, endpoint->name, text);
-}
-
-/* ------ entries ------ */
-
-static bool
-refuse_word(const TreeNode *node, const char *key, const char *expected, GError **error)
-{
-    const char *text = NULL;
-    return tree_read_string(node, &text, error) &&
-           (g_str_equal(text, expected) ||
-            tree_error(error, node, VWIRE_ERROR_UNSUPPORTED,
-                       "found the %s \"%s\"; this version does %s only", key, text, expected));
-}
-
-/* What an address or a reference at the other end is, as far as manifests tell. */
-static bool
-check_to(const TreeNode *node, const char *to, const Chain *chain, Scenario *scenario,
-         GError **error)
-{
-    guint n = chain->links->len;
-    const ChainLink *last = n > 0 ? g_ptr_array_index(chain->links, n - 1) : NULL;
-    if (last == NULL || last->to == NULL) {
-        return tree_error(error, node, VWIRE_ERROR_INVALID,
-                          "to: found \"%s\"; the chain %s has no endpoint", to, chain->name);
-    }
-    if (strchr(to, '/') != NULL) {
-        g_autofree char *expected = reference_of(last->to->object);
-        return is_reference_to(to, last->to->object) ||
-               tree_error(error, node, VWIRE_ERROR_INVALID,
-                          "to: found \"%s\"; the chain %s ends at %s", to, chain->name, expected);
-    }
-    return check_address(node, to, chain, last->to, scenario, error);
-}
-
-static bool
-read_flow(const TreeNode *flow, const Chains *chains, Scenario *scenario, ScenarioPing *out,
-          GError **error)
-{
-    static const char *const KEYS[] = {"from", "to", "protocol", "size", NULL};
-    if (!tree_expect(flow, TREE_MAPPING, "flow", error) ||
-        !tree_check_keys(flow, KEYS, "the flow", error) ||
-        document_require(flow, "protocol", "the flow", error) == NULL ||
-        !refuse_word(tree_get(flow, "protocol"), "protocol", "icmp", error)) {
+    if (!tree_read_int(node, 1, max, &count, error)) {
         return false;
     }
-    const char *from = document_require_string(flow, "from", "the flow", error);
-    const char *to = from != NULL ? document_require_string(flow, "to", "the flow", error) : NULL;
-    if (to == NULL) {
-        return false;
-    }
-    const TreeNode *size = tree_get(flow, "size");
-    const Chain *chain = find_chain(tree_get(flow, "from"), from, chains, error);
-    out->size = DEFAULT_SIZE;
-    if (chain == NULL || !check_to(tree_get(flow, "to"), to, chain, scenario, error) ||
-        (size != NULL && !tree_read_int(size, 0, MAX_SIZE, &out->size, error))) {
-        return false;
-    }
-    out->from = g_strdup(from);
-    out->to = g_strdup(to);
+    *out = (int)count;
     return true;
 }
 
-/* `rate` in each `timeUnit`. */
 static bool
-read_rate(const TreeNode *node, double *out, GError **error)
+read_bool(const TreeNode *node, bool *out, GError **error)
 {
-    const TreeNode *rate = document_require(node, "rate", "the traffic", error);
-    const TreeNode *unit = tree_get(node, "timeUnit");
+    return node == NULL || tree_read_bool(node, out, error);
+}
+
+/* A number for each `unit`, as a rate per second. */
+static bool
+read_rate(const TreeNode *node, const char *what, nsec_t unit, bool may_be_zero, double *out,
+          GError **error)
+{
     double count = 0;
-    nsec_t time = NSEC_PER_SEC;
-    if (rate == NULL || !tree_read_double(rate, &count, error) ||
-        (unit != NULL && !tree_read_duration(unit, &time, error))) {
+    if (!tree_read_double(node, &count, error)) {
         return false;
     }
-    if (time == 0) {
-        return tree_error(error, unit, VWIRE_ERROR_INVALID,
-                          "timeUnit: found %s; expected more than 0", unit->text);
+    double rate = count / nsec_to_seconds(unit);
+    if (rate > MAX_RATE || (rate < MIN_RATE && (rate != 0 || !may_be_zero))) {
+        return tree_error(error, node, VWIRE_ERROR_INVALID,
+                          "%s: found %s; expected %s and at most %g in a second", what, node->text,
+                          may_be_zero ? "0 or more" : "more than 0", MAX_RATE);
     }
-    *out = count / nsec_to_seconds(time);
-    return (*out > 0 && *out <= MAX_RATE) ||
-           tree_error(error, rate, VWIRE_ERROR_INVALID,
-                      "rate: found %s; expected more than 0 and at most %g in a second", rate->text,
-                      MAX_RATE);
+    *out = rate;
+    return true;
 }
 
 static bool
-read_ping_times(const TreeNode *node, const Scenario *scenario, ScenarioPing *out, GError **error)
+read_start_time(const TreeNode *node, const Scenario *scenario, Traffic *out, GError **error)
 {
-    const TreeNode *start = tree_get(node, "startTime"), *duration = tree_get(node, "duration");
-    if ((start != NULL && !tree_read_duration(start, &out->start_time, error)) ||
-        (duration != NULL && !tree_read_duration(duration, &out->duration, error))) {
+    const TreeNode *start = tree_get(node, "startTime");
+    if (start != NULL && !tree_read_duration(start, &out->start_time, error)) {
         return false;
-    }
-    if (duration != NULL && out->duration == 0) {
-        return tree_error(error, duration, VWIRE_ERROR_INVALID,
-                          "duration: found %s; expected more than 0", duration->text);
     }
     if (out->start_time >= scenario->duration) {
         g_autofree char *end = nsec_format(scenario->duration);
@@ -219,28 +72,222 @@ read_ping_times(const TreeNode *node, const Scenario *scenario, ScenarioPing *ou
     return true;
 }
 
+/* Cut where the clock ends. */
 static bool
-read_ping(const TreeNode *node, const char *name, const Chains *chains, Scenario *scenario,
-          ScenarioPing *out, GError **error)
+read_duration(const TreeNode *node, Traffic *out, GError **error)
 {
-    static const char *const KEYS[] = {"executor", "startTime", "duration", "rate",
-                                       "timeUnit", "flow",      NULL};
-    if (!tree_expect(node, TREE_MAPPING, name, error)) {
+    if (!scenario_read_time(tree_get(node, "duration"), "duration", &out->duration, error)) {
         return false;
     }
-    if (document_require(node, "executor", "the traffic", error) == NULL ||
-        !refuse_word(tree_get(node, "executor"), "executor", "constant-arrival-rate", error) ||
-        !tree_check_keys(node, KEYS, "the traffic", error)) {
+    out->duration = MIN(out->duration, NSEC_NEVER - out->start_time);
+    return true;
+}
+
+/* ------ open executors ------ */
+
+/* Users are the iterations under way: k6's word. */
+static bool
+read_open(const TreeNode *node, Traffic *out, GError **error)
+{
+    out->max_vus = DEFAULT_MAX_USERS;
+    return read_count(tree_get(node, "maxVUs"), MAX_USERS, &out->max_vus, error) &&
+           read_bool(tree_get(node, "noConnectionReuse"), &out->new_connections, error);
+}
+
+static bool
+check_iterations(const TreeNode *at, const char *what, const Scenario *scenario,
+                 const Traffic *traffic, GError **error)
+{
+    double n = traffic_iterations(traffic, scenario->duration - traffic->start_time);
+    return n <= MAX_ITERATIONS ||
+           tree_error(error, at, VWIRE_ERROR_INVALID,
+                      "%s: makes %g iterations; expected at most %g in one entry", what, n,
+                      MAX_ITERATIONS);
+}
+
+static bool
+read_constant_rate(const TreeNode *node, Scenario *scenario, Traffic *out, GError **error)
+{
+    nsec_t unit = NSEC_PER_SEC;
+    const TreeNode *rate = document_require(node, "rate", "the traffic", error);
+    return rate != NULL &&
+           scenario_read_time(tree_get(node, "timeUnit"), "timeUnit", &unit, error) &&
+           read_rate(rate, "rate", unit, false, &out->rate, error) &&
+           read_duration(node, out, error) && read_open(node, out, error) &&
+           check_iterations(rate, "rate", scenario, out, error);
+}
+
+static bool
+read_stage(const TreeNode *node, nsec_t unit, TrafficStage *out, GError **error)
+{
+    static const char *const KEYS[] = {"duration", "target", NULL};
+    if (!tree_expect(node, TREE_MAPPING, "stage", error) ||
+        !tree_check_keys(node, KEYS, "the stage", error)) {
+        return false;
+    }
+    const TreeNode *duration = document_require(node, "duration", "the stage", error);
+    const TreeNode *target =
+        duration != NULL ? document_require(node, "target", "the stage", error) : NULL;
+    return target != NULL && scenario_read_time(duration, "duration", &out->duration, error) &&
+           read_rate(target, "target", unit, true, &out->target, error);
+}
+
+static bool
+read_stages(const TreeNode *node, nsec_t unit, Traffic *out, GError **error)
+{
+    bool any = out->rate > 0;
+    if (!tree_expect(node, TREE_SEQUENCE, "stages", error)) {
+        return false;
+    }
+    if (tree_size(node) == 0) {
+        return tree_error(error, node, VWIRE_ERROR_INVALID, "stages: expected at least one");
+    }
+    out->stages = g_new0(TrafficStage, tree_size(node));
+    for (guint i = 0; i < tree_size(node); i++) {
+        TrafficStage *stage = &out->stages[out->n_stages++];
+        if (!read_stage(tree_item(node, i), unit, stage, error)) {
+            return false;
+        }
+        if (stage->duration > NSEC_NEVER - out->start_time - out->duration) {
+            return tree_error(error, tree_item(node, i), VWIRE_ERROR_INVALID,
+                              "stages: last too long; expected at most 292 years together");
+        }
+        out->duration += stage->duration;
+        any = any || stage->target > 0;
+    }
+    return any || tree_error(error, node, VWIRE_ERROR_INVALID,
+                             "stages: found no target but 0; expected one above 0");
+}
+
+static bool
+read_ramping_rate(const TreeNode *node, Scenario *scenario, Traffic *out, GError **error)
+{
+    nsec_t unit = NSEC_PER_SEC;
+    const TreeNode *start = tree_get(node, "startRate");
+    const TreeNode *stages = document_require(node, "stages", "the traffic", error);
+    if (stages == NULL ||
+        !scenario_read_time(tree_get(node, "timeUnit"), "timeUnit", &unit, error) ||
+        (start != NULL && !read_rate(start, "startRate", unit, true, &out->rate, error)) ||
+        !read_stages(stages, unit, out, error) || !read_open(node, out, error) ||
+        !check_iterations(stages, "stages", scenario, out, error)) {
+        return false;
+    }
+    if (out->duration > scenario->duration - out->start_time) {
+        g_autofree char *end = nsec_format(out->start_time + out->duration);
+        g_autofree char *limit = nsec_format(scenario->duration);
+        scenario_warn(scenario, stages, "stages: last until %s; the scenario ends at %s", end,
+                      limit);
+    }
+    return true;
+}
+
+/* ------ the others ------ */
+
+static bool
+read_users(const TreeNode *node, Scenario *scenario, Traffic *out, GError **error)
+{
+    const TreeNode *think = tree_get(node, "thinkTime");
+    out->vus = 1; /* k6's default */
+    return read_count(tree_get(node, "vus"), MAX_USERS, &out->vus, error) &&
+           (think == NULL || tree_read_duration(think, &out->think_time, error)) &&
+           read_duration(node, out, error) &&
+           read_bool(tree_get(node, "noConnectionReuse"), &out->new_connections, error);
+}
+
+static bool
+read_iperf(const TreeNode *node, Scenario *scenario, Traffic *out, GError **error)
+{
+    const TreeNode *mss = tree_get(node, "mss");
+    out->parallel = 1;
+    if (!read_count(tree_get(node, "parallel"), MAX_PARALLEL, &out->parallel, error) ||
+        !read_bool(tree_get(node, "reverse"), &out->reverse, error) ||
+        (mss != NULL && !tree_read_int(mss, 0, MAX_MSS, &out->mss, error)) ||
+        !read_duration(node, out, error)) {
+        return false;
+    }
+    return out->mss == 0 || out->mss >= MIN_MSS ||
+           tree_error(error, mss, VWIRE_ERROR_INVALID,
+                      "mss: found %s; expected 0 (what the MTU gives) or from %d to %d", mss->text,
+                      MIN_MSS, MAX_MSS);
+}
+
+static bool
+read_video(const TreeNode *node, Scenario *scenario, Traffic *out, GError **error)
+{
+    return scenario_video_read(node, out, error);
+}
+
+/* ------ entries ------ */
+
+#define COMMON_KEYS "executor", "startTime", "flow"
+#define OPEN_KEYS "timeUnit", "maxVUs", "noConnectionReuse"
+
+static const char *const executor_keys[][10] = {
+    [TRAFFIC_CONSTANT_ARRIVAL_RATE] = {COMMON_KEYS, OPEN_KEYS, "duration", "rate"},
+    [TRAFFIC_RAMPING_ARRIVAL_RATE] = {COMMON_KEYS, OPEN_KEYS, "startRate", "stages"},
+    [TRAFFIC_CONSTANT_VUS] = {COMMON_KEYS, "duration", "vus", "thinkTime", "noConnectionReuse"},
+    [TRAFFIC_IPERF] = {COMMON_KEYS, "duration", "parallel", "reverse", "mss"},
+    [TRAFFIC_VIDEO] = {COMMON_KEYS, "file", "compress", "fragment", "renditions", "viewers"},
+};
+
+static ReadExecutor *const executor_readers[] = {
+    [TRAFFIC_CONSTANT_ARRIVAL_RATE] = read_constant_rate,
+    [TRAFFIC_RAMPING_ARRIVAL_RATE] = read_ramping_rate,
+    [TRAFFIC_CONSTANT_VUS] = read_users,
+    [TRAFFIC_IPERF] = read_iperf,
+    [TRAFFIC_VIDEO] = read_video,
+};
+
+static bool
+read_executor(const TreeNode *node, Traffic *out, GError **error)
+{
+    const char *text = NULL;
+    if (node == NULL || !tree_read_string(node, &text, error)) {
+        return false;
+    }
+    for (int i = 0; i < N_TRAFFIC_EXECUTORS; i++) {
+        if (g_str_equal(text, traffic_executor_name((TrafficExecutor)i))) {
+            out->executor = (TrafficExecutor)i;
+            return true;
+        }
+    }
+    return tree_error(error, node, VWIRE_ERROR_INVALID,
+                      "found the executor \"%s\"; expected constant-arrival-rate, "
+                      "ramping-arrival-rate, constant-vus, iperf or video",
+                      text);
+}
+
+/* Keys of the executor that only TCP has. */
+static bool
+check_echo_keys(const TreeNode *node, const Traffic *traffic, GError **error)
+{
+    static const char *const REFUSED[] = {"maxVUs", "noConnectionReuse"};
+    for (guint i = 0; traffic->protocol == TRAFFIC_ICMP && i < G_N_ELEMENTS(REFUSED); i++) {
+        const TreeNode *value = tree_get(node, REFUSED[i]);
+        if (value != NULL) {
+            return tree_error_mark(error, &value->key_mark, VWIRE_ERROR_INVALID,
+                                   "%s: ICMP has none", REFUSED[i]);
+        }
+    }
+    return true;
+}
+
+static bool
+read_entry(const TreeNode *node, const char *name, const Chains *chains, Scenario *scenario,
+           Traffic *out, GError **error)
+{
+    out->name = g_strdup(name);
+    out->mark = scenario_mark_of(node);
+    if (!tree_expect(node, TREE_MAPPING, name, error) ||
+        !read_executor(document_require(node, "executor", "the traffic", error), out, error) ||
+        !tree_check_keys(node, executor_keys[out->executor], traffic_executor_name(out->executor),
+                         error)) {
         return false;
     }
     const TreeNode *flow = document_require(node, "flow", "the traffic", error);
-    if (flow == NULL || !read_flow(flow, chains, scenario, out, error) ||
-        !read_rate(node, &out->rate, error) || !read_ping_times(node, scenario, out, error)) {
-        return false;
-    }
-    out->name = g_strdup(name);
-    out->mark = scenario_mark_of(node);
-    return true;
+    return flow != NULL && scenario_flow_read(flow, chains, scenario, out, error) &&
+           check_echo_keys(node, out, error) && read_start_time(node, scenario, out, error) &&
+           executor_readers[out->executor](node, scenario, out, error);
 }
 
 bool
@@ -252,10 +299,10 @@ scenario_traffic_read(const TreeNode *node, const Chains *chains, Scenario *out,
     if (!tree_expect(node, TREE_MAPPING, "traffic", error)) {
         return false;
     }
-    out->pings = g_new0(ScenarioPing, MAX(tree_size(node), 1));
+    out->traffic = g_new0(Traffic, tree_size(node));
     for (guint i = 0; i < tree_size(node); i++) {
-        if (!read_ping(tree_item(node, i), tree_key(node, i), chains, out,
-                       &out->pings[out->n_pings++], error)) {
+        if (!read_entry(tree_item(node, i), tree_key(node, i), chains, out,
+                        &out->traffic[out->n_traffic++], error)) {
             return false;
         }
     }
@@ -265,56 +312,9 @@ scenario_traffic_read(const TreeNode *node, const Chains *chains, Scenario *out,
 void
 scenario_traffic_clear(Scenario *scenario)
 {
-    for (guint i = 0; i < scenario->n_pings; i++) {
-        g_free(scenario->pings[i].name);
-        g_free(scenario->pings[i].from);
-        g_free(scenario->pings[i].to);
-        scenario_mark_clear(&scenario->pings[i].mark);
+    for (guint i = 0; i < scenario->n_traffic; i++) {
+        traffic_clear(&scenario->traffic[i]);
     }
-    g_clear_pointer(&scenario->pings, g_free);
-    scenario->n_pings = 0;
-}
-
-/* ------ time that is skipped, fingerprint ------ */
-
-bool
-scenario_fast_forward_read(const TreeNode *node, Scenario *out, GError **error)
-{
-    static const char *const KEYS[] = {"after", NULL};
-    if (tree_is_null(node)) {
-        return true;
-    }
-    if (!tree_expect(node, TREE_MAPPING, "fastForward", error) ||
-        !tree_check_keys(node, KEYS, "spec.fastForward", error)) {
-        return false;
-    }
-    const TreeNode *after = document_require(node, "after", "spec.fastForward", error);
-    if (after == NULL || !tree_read_duration(after, &out->fast_forward, error)) {
-        return false;
-    }
-    return out->fast_forward > 0 ||
-           tree_error(error, after, VWIRE_ERROR_INVALID, "after: found %s; expected more than 0",
-                      after->text);
-}
-
-/* Digits alone may be a number for YAML, so any scalar will do. */
-bool
-scenario_fingerprint_read(const TreeNode *node, Scenario *out, GError **error)
-{
-    enum { DIGITS = 16 };
-    const char *text = NULL;
-    if (tree_is_null(node)) {
-        return true;
-    }
-    if (!scenario_read_text(node, "fingerprint", &text, error)) {
-        return false;
-    }
-    if (strlen(text) != DIGITS || strspn(text, "0123456789abcdefABCDEF") != DIGITS) {
-        return tree_error(error, node, VWIRE_ERROR_PARSE,
-                          "fingerprint: found \"%s\"; expected 16 hexadecimal digits", text);
-    }
-    out->fingerprint = g_ascii_strtoull(text, NULL, 16);
-    return out->fingerprint != 0 ||
-           tree_error(error, node, VWIRE_ERROR_INVALID,
-                      "fingerprint: found %s, which no run has; leave it out", text);
+    g_clear_pointer(&scenario->traffic, g_free);
+    scenario->n_traffic = 0;
 }

@@ -24,6 +24,7 @@
 
 #include "base/nsec.h"
 
+#define IP_MTU 1500         /* of Ethernet links (IEEE 802.3) */
 #define ETHERNET_FRAMING 38 /* header 14, FCS 4, preamble 8, gap 12 (IEEE 802.3); no 802.1Q tag */
 #define IPV4_HEADER 20      /* RFC 791, 3.1, without options */
 #define IPV4_MIN_MTU 68     /* RFC 791, 3.2 */
@@ -44,10 +45,10 @@
 
 #define TCP_INITIAL_WINDOW 10                /* segments; RFC 6928, Linux TCP_INIT_CWND */
 #define TCP_RECEIVE_BUFFER (6 * 1024 * 1024) /* bytes; Linux net.ipv4.tcp_rmem[2], its default */
-#define TCP_MIN_RTO                                                                                \
-    (200 * NSEC_PER_MSEC)            /* Linux include/net/tcp.h, TCP_RTO_MIN; RFC 6298: 1 s        \
-                                      */
-#define TCP_INITIAL_RTO NSEC_PER_SEC /* RFC 6298, 2.1, Linux TCP_TIMEOUT_INIT: a lost SYN */
+
+/* Linux include/net/tcp.h: TCP_RTO_MIN; TCP_TIMEOUT_INIT (RFC 6298, 2.1), for a SYN. */
+#define TCP_MIN_RTO (200 * NSEC_PER_MSEC)
+#define TCP_INITIAL_RTO NSEC_PER_SEC
 
 /* Segments per acknowledgement in congestion avoidance, `b` of [PFTK98]: RFC 5681, 4.2. */
 #define TCP_SEGMENTS_PER_ACK 2
@@ -98,7 +99,11 @@ typedef struct TcpPath {
  * Rounds are counted one by one, where [CSA00] (15) has their number as a logarithm, which is the
  * same at the end of each round: log2(segments / 10 + 1).  A round that does not fill the pipe
  * waits for the first acknowledgement, RTT + S/R after it began; the sum of these waits is that of
- * Kurose and Ross, Computer Networking (3rd edition), chapter 3, TCP latency modelling. */
+ * Kurose and Ross, Computer Networking (3rd edition), chapter 3, TCP latency modelling.
+ *
+ * Left out: acknowledgements take no time on the wire, and CUBIC's HyStart, which ends slow start
+ * once the acknowledgements of a round span half a round trip; filling the rest of the pipe then
+ * costs some of a round trip more. */
 nsec_t tcp_transfer_time(const TcpPath *path, int64_t bytes);
 
 /* Upper limit for small random losses, without time-outs and window: MSS/RTT * C/sqrt(loss) with
@@ -107,7 +112,8 @@ nsec_t tcp_transfer_time(const TcpPath *path, int64_t bytes);
 double tcp_mathis_rate(int64_t mss, nsec_t rtt, double loss);
 
 /* [PFTK98], full model: rate at which a flow sends payload, in bit/s, when each segment is lost
- * with probability `loss` (0..1); of that, 1 - loss arrives.  `rto`: first time-out, tcp_rto;
- * `window`: the receiver's, bytes, 0: not limited.  Without loss it is window/RTT (infinite when
- * not limited), with loss 1 it is 0. */
+ * with probability `loss` (0..1); of that, 1 - loss arrives.  The model is Reno's without SACK:
+ * what follows a lost segment in its round is lost too, so that it is rather too low.  `rto`: first
+ * time-out, tcp_rto; `window`: the receiver's, bytes, 0: not limited.  Without loss it is
+ * window/RTT (infinite when not limited), with loss 1 it is 0. */
 double tcp_loss_rate_limit(int64_t mss, nsec_t rtt, double loss, nsec_t rto, int64_t window);

@@ -97,11 +97,20 @@ typedef struct Traffic {
 /* Releases what the entry holds; the struct is the caller's. */
 void traffic_clear(Traffic *traffic);
 
-/* When iteration k of an open executor begins, relative to the start; `phase` in [0,1) is the
- * place of the first within its interval.  Iteration k is due when the integral of the rate
- * reaches k + phase.  NSEC_NEVER: it does not begin within the traffic's duration (`limit` when
- * the entry gives none). */
-nsec_t traffic_arrival(const Traffic *traffic, uint64_t k, double phase, nsec_t limit);
+/* Echoes at a constant rate along chains: what `ping -i` would see (label `probe` of metrics). */
+bool traffic_is_probe(const Traffic *traffic);
 
-/* Iterations per second at a time since the start. */
+/* Arrivals of the open executors.  Times are since the entry's start. */
+
+/* Iterations per second; 0 outside [0, duration) and with other executors. */
 double traffic_rate_at(const Traffic *traffic, nsec_t since);
+
+/* Iterations that are due before `since`: the integral of the rate. */
+double traffic_iterations(const Traffic *traffic, nsec_t since);
+
+/* When iteration k of an open executor begins; `phase` in [0,1) is the place of the first within
+ * its interval.  Iteration k begins when the integral of the rate is about to exceed k + phase:
+ * one that would fall on the beginning of a stage with rate 0 begins after it.  NSEC_NEVER: it does
+ * not begin within the traffic's duration (`limit` when the entry gives none).  Takes time in
+ * proportion to the number of stages; exact to a nanosecond where the rate is not near 0. */
+nsec_t traffic_arrival(const Traffic *traffic, uint64_t k, double phase, nsec_t limit);

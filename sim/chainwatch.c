@@ -1,12 +1,12 @@
 /* Paths and probes. */
 #include "sim/chainwatch.h"
 
+#include "models/flow.h"
 #include "models/metric.h"
 #include "sim/dataplane.h"
 #include "sim/world_types.h"
 
 #include <math.h>
-#include <string.h>
 
 #define MAX_DRAWN 100000 /* echoes of one stretch whose loss is drawn one by one */
 
@@ -16,7 +16,7 @@ typedef struct ProbeCase {
     Sample recovery; /* s: until the first answer after the last lost one */
 } ProbeCase;
 
-typedef struct Probe {
+struct ChainProbe {
     char *name;
     bool echoes; /* of spec.traffic; otherwise a look that the run itself adds */
     nsec_t from, until;
@@ -32,7 +32,9 @@ typedef struct Probe {
     const Fault *fault;
     uint64_t lost_before;             /* n_lost when it began */
     nsec_t last_lost, answered_after; /* NSEC_NEVER: none */
-} Probe;
+    bool told;                        /* each echo is really sent: nothing is counted here */
+    Sample rtts;                      /* s, of those */
+};
 
 typedef struct Watched {
     ChainWatch *watch;
@@ -41,7 +43,7 @@ typedef struct Watched {
     bool up;
     bool told; /* something was said of it */
     PathState state;
-    GPtrArray *probes; /* Probe * */
+    GPtrArray *probes; /* ChainProbe * */
 } Watched;
 
 struct ChainWatch {
@@ -68,7 +70,8 @@ case_free(void *data)
 static void
 probe_free(void *data)
 {
-    Probe *probe = data;
+    ChainProbe *probe = data;
+    sample_clear(&probe->rtts);
     g_free(probe->name);
     g_ptr_array_unref(probe->cases);
     g_free(probe);
@@ -79,7 +82,7 @@ add_probe(Watched *watched, const char *name, nsec_t from, nsec_t until, double 
           int64_t size, bool echoes)
 {
     const World *world = watched->watch->world;
-    Probe *probe = g_new0(Probe, 1);
+    ChainProbe *probe = g_new0(ChainProbe, 1);
     probe->name = g_strdup(name);
     probe->echoes = echoes;
     probe->from = probe->counted = from;
@@ -98,20 +101,20 @@ add_probe(Watched *watched, const char *name, nsec_t from, nsec_t until, double 
 
 /* How many echoes are sent before `t`. */
 static uint64_t
-sent_before(const Probe *probe, nsec_t t)
+sent_before(const ChainProbe *probe, nsec_t t)
 {
     double since = (double)(MIN(t, probe->until) - probe->from) - probe->phase;
     return since <= 0 ? 0 : (uint64_t)ceil(since / probe->interval);
 }
 
 static nsec_t
-send_time(const Probe *probe, uint64_t k)
+send_time(const ChainProbe *probe, uint64_t k)
 {
     return probe->from + (nsec_t)(probe->phase + (double)k * probe->interval);
 }
 
 static nsec_t
-echo_time(const Probe *probe, const PathState *state)
+echo_time(const ChainProbe *probe, const PathState *state)
 {
     nsec_t wire =
         state->rate > 0 ? (nsec_t)(2 * 8e9 * (double)probe->size / (double)state->rate) : 0;
@@ -119,7 +122,7 @@ echo_time(const Probe *probe, const PathState *state)
 }
 
 static void
-note_lost(Probe *probe, uint64_t k)
+note_lost(ChainProbe *probe, uint64_t k)
 {
     probe->n_lost++;
     probe->last_lost = send_time(probe, k);
@@ -127,7 +130,7 @@ note_lost(Probe *probe, uint64_t k)
 }
 
 static void
-note_answered(Probe *probe, uint64_t k, nsec_t rtt)
+note_answered(ChainProbe *probe, uint64_t k, nsec_t rtt)
 {
     probe->rtt += nsec_to_seconds(rtt);
     if (probe->last_lost != NSEC_NEVER && probe->answered_after == NSEC_NEVER) {
@@ -136,7 +139,7 @@ note_answered(Probe *probe, uint64_t k, nsec_t rtt)
 }
 
 static void
-draw_echoes(Probe *probe, const PathState *state, uint64_t first, uint64_t n)
+draw_echoes(ChainProbe *probe, const PathState *state, uint64_t first, uint64_t n)
 {
     nsec_t rtt = echo_time(probe, state);
     for (uint64_t k = first; k < first + n; k++) {
@@ -150,10 +153,10 @@ draw_echoes(Probe *probe, const PathState *state, uint64_t first, uint64_t n)
 
 /* All echoes until `now` were sent while the path was as `state` says. */
 static void
-count_echoes(Probe *probe, const PathState *state, bool up, nsec_t now)
+count_echoes(ChainProbe *probe, const PathState *state, bool up, nsec_t now)
 {
     nsec_t end = MIN(now, probe->until);
-    if (end <= probe->counted) {
+    if (end <= probe->counted || probe->told) {
         return;
     }
     uint64_t first = sent_before(probe, probe->counted), n = sent_before(probe, end) - first;
@@ -177,8 +180,46 @@ count_echoes(Probe *probe, const PathState *state, bool up, nsec_t now)
     }
 }
 
+ChainProbe *
+chain_watch_probe(ChainWatch *watch, guint chain, const char *traffic)
+{
+    const GPtrArray *probes = watch->watched[chain].probes;
+    for (guint i = 0; i < probes->len; i++) {
+        ChainProbe *probe = g_ptr_array_index(probes, i);
+        if (probe->echoes && g_str_equal(probe->name, traffic)) {
+            probe->told = true;
+            return probe;
+        }
+    }
+    return NULL;
+}
+
+/* Echoes end in another order than they are sent. */
+void
+chain_probe_lost(ChainProbe *probe, nsec_t sent)
+{
+    probe->n_sent++;
+    probe->n_lost++;
+    if (probe->last_lost == NSEC_NEVER || sent > probe->last_lost) {
+        probe->last_lost = sent;
+        probe->answered_after = NSEC_NEVER;
+    }
+}
+
+void
+chain_probe_answered(ChainProbe *probe, nsec_t sent, nsec_t rtt)
+{
+    probe->n_sent++;
+    probe->rtt += nsec_to_seconds(rtt);
+    sample_add(&probe->rtts, nsec_to_seconds(rtt));
+    if (probe->last_lost != NSEC_NEVER && sent > probe->last_lost &&
+        probe->answered_after == NSEC_NEVER) {
+        probe->answered_after = sent + rtt;
+    }
+}
+
 static void
-close_strike(Probe *probe, const Scenario *scenario)
+close_strike(ChainProbe *probe, const Scenario *scenario)
 {
     if (probe->fault == NULL) {
         return;
@@ -214,7 +255,7 @@ on_strike(ChainWatch *watch, const TraceEvent *event)
         Watched *watched = &watch->watched[c];
         count_all(watched, event->at);
         for (guint i = 0; i < watched->probes->len; i++) {
-            Probe *probe = g_ptr_array_index(watched->probes, i);
+            ChainProbe *probe = g_ptr_array_index(watched->probes, i);
             if (probe->fault == fault && probe->strike == event->at) {
                 continue; /* another target of the same strike */
             }
@@ -300,32 +341,13 @@ on_event(TraceSink *sink, const TraceEvent *event)
 
 /* ---- life ---- */
 
-/* Whether "kind/name" or "kind/namespace/name" names an object. */
-static bool
-names(const char *text, const Object *object)
-{
-    g_auto(GStrv) parts = g_strsplit(text, "/", -1);
-    guint n = g_strv_length(parts);
-    return n >= 2 && g_str_equal(parts[n - 1], object->name) &&
-           (n == 2 || g_str_equal(parts[1], object->ns));
-}
-
-/* An address as its end (no "/") fits every chain of the client. */
-static bool
-is_along(const ScenarioPing *ping, const Chain *chain)
-{
-    const Object *last = g_ptr_array_index(chain->members, chain->members->len - 1);
-    return names(ping->from, chain->client) &&
-           (strchr(ping->to, '/') == NULL || names(ping->to, last));
-}
-
 static void
 add_probes(Watched *watched)
 {
     const Scenario *scenario = watched->watch->scenario;
-    for (guint i = 0; i < scenario->n_pings; i++) {
-        const ScenarioPing *ping = &scenario->pings[i];
-        if (is_along(ping, watched->chain)) {
+    for (guint i = 0; i < scenario->n_traffic; i++) {
+        const Traffic *ping = &scenario->traffic[i];
+        if (traffic_is_probe(ping) && flow_takes(ping, watched->chain)) {
             nsec_t until =
                 ping->duration > 0 ? ping->start_time + ping->duration : scenario->duration;
             add_probe(watched, ping->name, ping->start_time, until, 1e9 / ping->rate, ping->size,
@@ -388,7 +410,7 @@ chain_watch_sink(ChainWatch *watch)
 /* ---- results ---- */
 
 static MetricKey *
-key_of(const char *name, const Watched *watched, const Probe *probe, const Fault *fault)
+key_of(const char *name, const Watched *watched, const ChainProbe *probe, const Fault *fault)
 {
     MetricKey *key = metric_key_new(name);
     metric_key_set_label(key, "chain", watched->chain->name);
@@ -400,7 +422,7 @@ key_of(const char *name, const Watched *watched, const Probe *probe, const Fault
 }
 
 static void
-collect_probe(const Watched *watched, Probe *probe, Outcome *outcome)
+collect_probe(const Watched *watched, ChainProbe *probe, Outcome *outcome)
 {
     uint64_t n_answered = probe->n_sent - probe->n_lost;
     if (probe->n_sent == 0) {
@@ -414,7 +436,10 @@ collect_probe(const Watched *watched, Probe *probe, Outcome *outcome)
         outcome_add(outcome, key_of("sfc_loss_ratio", watched, probe, NULL), "",
                     (double)probe->n_lost / (double)probe->n_sent);
     }
-    if (probe->echoes && n_answered > 0) {
+    if (probe->rtts.n > 0) {
+        outcome_add_sample(outcome, key_of("sfc_rtt_seconds", watched, probe, NULL), "s",
+                           &probe->rtts);
+    } else if (probe->echoes && n_answered > 0) {
         outcome_add(outcome, key_of("sfc_rtt_seconds", watched, probe, NULL), "s",
                     probe->rtt / (double)n_answered);
     }
@@ -440,7 +465,7 @@ chain_watch_collect(ChainWatch *watch, Outcome *outcome)
         Watched *watched = &watch->watched[c];
         count_all(watched, now);
         for (guint i = 0; i < watched->probes->len; i++) {
-            Probe *probe = g_ptr_array_index(watched->probes, i);
+            ChainProbe *probe = g_ptr_array_index(watched->probes, i);
             close_strike(probe, watch->scenario);
             collect_probe(watched, probe, outcome);
         }

@@ -19,6 +19,13 @@ ChainWatch *chain_watch_new(World *world, const Scenario *scenario, const Chains
 void chain_watch_free(ChainWatch *watch);
 
 /* To be added to the world's sinks. */
+/* Echoes of spec.traffic that are really sent: whoever sends them tells.  The probe of that entry
+ * on that chain; NULL: it has none. */
+typedef struct ChainProbe ChainProbe;
+ChainProbe *chain_watch_probe(ChainWatch *watch, guint chain, const char *traffic);
+void chain_probe_lost(ChainProbe *probe, nsec_t sent);
+void chain_probe_answered(ChainProbe *probe, nsec_t sent, nsec_t rtt);
+
 TraceSink *chain_watch_sink(ChainWatch *watch);
 
 /* The interface of the chain's present client Pod, "ns/pod/interface"; NULL: there was none. */

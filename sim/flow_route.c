@@ -15,7 +15,6 @@
 #define BITS_PER_BYTE 8
 #define HEADERS (IPV4_HEADER + TCP_HEADER)
 #define MIN_RTT NSEC_PER_USEC
-#define POD_MTU 1500    /* of the cluster's network on a node, as packets_mtu has it */
 #define UNLIMITED 1e6   /* cores: more than there are anywhere */
 #define THREAD_CORES 1. /* VPP runs one thread, and a flow's end is one */
 
@@ -346,7 +345,7 @@ cross_cluster(Finder *finder)
         return;
     }
     route->rtt = cluster_rtt(finder, link);
-    route->mss = choose_mss(ends, link != NULL ? POD_MTU - VXLAN_OVERHEAD : POD_MTU);
+    route->mss = choose_mss(ends, link != NULL ? IP_MTU - VXLAN_OVERHEAD : IP_MTU);
     use_socket(finder, !ends->backward, from);
     if (link != NULL) {
         route->loss = 1 - (1 - link->loss) * (1 - link->impairment.loss);
@@ -360,7 +359,7 @@ cross_cluster(Finder *finder)
 void
 flow_route_find(World *world, FlowResources *resources, const FlowEnds *ends, FlowRoute *out)
 {
-    *out = (FlowRoute){.mss = choose_mss(ends, POD_MTU),
+    *out = (FlowRoute){.mss = choose_mss(ends, IP_MTU),
                        .rtt = MIN_RTT,
                        .uses = g_array_new(false, false, sizeof(MaxminUse)),
                        .senders = g_ptr_array_new(),

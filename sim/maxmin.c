@@ -27,7 +27,8 @@
  * So a resource is raised at most twice and lowered at most once per solution, after which it is
  * not looked at again.  This bound is enforced, and so holds whatever rounding does.
  *
- * Only a resource that shares a flow whose rate has changed gets another target.  When the rate
+ * Only a resource that shares a flow whose rate has changed gets another target (or one in the
+ * queue, when the flow's rate is equal to several levels of which one has changed).  When the rate
  * fell, the target grows: the place in the queue, or the level, remains a lower bound, and it is
  * enough to look when that comes up (`is_stale`).  When the rate grew, the target falls: it must be
  * found before the queue goes on (`doubtful`). */
@@ -35,9 +36,12 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 #define EPSILON 1e-12 /* relative; rounding is below this, what matters above */
 #define NOT_QUEUED UINT32_MAX
+/* A usage below so much of the capacity is less than that, however its sum was rounded. */
+#define AMPLE (1 - 1e-9)
 
 /* A flow as its resource sees it. */
 typedef struct Share {
@@ -48,6 +52,7 @@ typedef struct Share {
 
 /* A resource as its flow sees it. */
 typedef struct Link {
+    double coefficient;
     MaxminResource resource;
     uint32_t place; /* among the resource's shares */
 } Link;
@@ -62,20 +67,26 @@ typedef struct Resource {
     double target;      /* level that it should have, as far as known */
     uint64_t raised_in; /* number of the solution that raised it last */
     uint64_t lowered_in;
-    uint32_t queue_place;
-    bool is_stale;    /* target must be found anew before it counts; waits in the queue */
-    bool is_doubtful; /* the same at once: in the list of those */
+    bool all_rise; /* to the target: none of the flows at the level is limited before */
     bool exists;
 } Resource;
+
+/* Of a resource what is looked at for each rate that changes, kept together. */
+typedef struct State {
+    double level;
+    double usage; /* at present rates; summed up exactly by each review, between by differences */
+    double ample; /* usage below this is surely less than the capacity */
+    uint32_t queue_place;
+    bool is_stale;    /* if queued: target must be found anew before it counts */
+    bool is_doubtful; /* the same at once: in the list of those */
+} State;
 
 typedef struct Flow {
     double cap;
     Link *links;
     uint32_t n_links;
     uint32_t n_allocated;
-    double known;   /* rate after the last solution */
-    uint64_t order; /* of being added */
-    bool is_changed;
+    double known; /* rate after the last solution */
     bool exists;
 } Flow;
 
@@ -91,9 +102,9 @@ typedef struct Demand {
 } Demand;
 
 struct Maxmin {
-    /* by number; levels and rates stand apart as they are read most */
+    /* by number; states and rates stand apart as they are read most */
     Resource *resources;
-    double *levels;
+    State *states; /* of the resources */
     Flow *flows;
     double *rates;
     uint32_t n_resources;
@@ -112,14 +123,13 @@ struct Maxmin {
     uint32_t n_queued;
     MaxminResource *doubtful;
     uint32_t n_doubtful;
-    MaxminFlow *changed;
-    uint32_t n_changed;
+    uint64_t *changed;       /* a bit for each flow: its rate was written */
+    uint64_t *changed_words; /* a bit for each word of those: it is not 0 */
 
     Demand *demands; /* of one resource, while its target is found */
     uint32_t n_demands_allocated;
     uint64_t n_solved;
-    uint64_t n_added; /* flows */
-    bool is_telling;  /* in a call of MaxminChanged */
+    bool is_telling; /* in a call of MaxminChanged */
 };
 
 /* ---- queue ---- */
@@ -128,7 +138,7 @@ static void
 queue_put(Maxmin *system, uint32_t place, QueueItem item)
 {
     system->queue[place] = item;
-    system->resources[item.resource].queue_place = place;
+    system->states[item.resource].queue_place = place;
 }
 
 static void
@@ -176,11 +186,11 @@ queue_sift(Maxmin *system, uint32_t place, QueueItem item)
 static void
 queue_set(Maxmin *system, MaxminResource number, double key)
 {
-    uint32_t place = system->resources[number].queue_place;
+    uint32_t place = system->states[number].queue_place;
     QueueItem item = {.key = key, .resource = number};
     if (place == NOT_QUEUED) {
         queue_sift_up(system, system->n_queued++, item);
-    } else {
+    } else if (key != system->queue[place].key) {
         queue_sift(system, place, item);
     }
 }
@@ -188,11 +198,11 @@ queue_set(Maxmin *system, MaxminResource number, double key)
 static void
 queue_remove(Maxmin *system, MaxminResource number)
 {
-    uint32_t place = system->resources[number].queue_place;
+    uint32_t place = system->states[number].queue_place;
     if (place == NOT_QUEUED) {
         return;
     }
-    system->resources[number].queue_place = NOT_QUEUED;
+    system->states[number].queue_place = NOT_QUEUED;
     system->n_queued--;
     if (place < system->n_queued) {
         queue_sift(system, place, system->queue[system->n_queued]);
@@ -202,46 +212,65 @@ queue_remove(Maxmin *system, MaxminResource number)
 /* ---- what a change sets off ---- */
 
 /* A flow on the resource takes less: its target has grown. */
-static void
+static inline void
 ease(Maxmin *system, MaxminResource number)
 {
-    Resource *resource = &system->resources[number];
-    if (resource->queue_place != NOT_QUEUED) {
-        resource->is_stale = true;
-    } else if (system->levels[number] < INFINITY) {
-        resource->is_stale = true;
-        queue_set(system, number, system->levels[number]);
+    State *state = &system->states[number];
+    state->is_stale = true;
+    if (state->queue_place == NOT_QUEUED && state->level < INFINITY) {
+        queue_set(system, number, state->level);
     }
 }
 
-/* A flow on the resource takes more: its target has fallen, who knows how far. */
-static void
+/* A flow on the resource takes more: its target has fallen, who knows how far.  But it stays
+ * infinite when there is still room.  (A usage that is NaN after infinite rates is no room.)  As
+ * whatever was overdrawn is reviewed before it counts as free again, differences add up to usage
+ * without ever exceeding the capacity, and so do their roundings. */
+static inline void
 doubt(Maxmin *system, MaxminResource number)
 {
-    Resource *resource = &system->resources[number];
-    if (!resource->is_doubtful) {
-        resource->is_doubtful = true;
+    State *state = &system->states[number];
+    bool is_free = state->level == INFINITY && state->queue_place == NOT_QUEUED;
+    if (!state->is_doubtful && !(is_free && state->usage < state->ample)) {
+        state->is_doubtful = true;
         system->doubtful[system->n_doubtful++] = number;
     }
 }
 
-/* The one place that writes rates.  The resource `cause` (or MAXMIN_NONE) knows already. */
+/* The flow's rate stays, but what limits it may be another of several resources of equal level.
+ * Those that wait have counted on its limit. */
+static void
+note_tie(Maxmin *system, const Flow *flow)
+{
+    for (uint32_t i = 0; i < flow->n_links; i++) {
+        system->states[flow->links[i].resource].is_stale = true;
+    }
+}
+
+/* The one place that writes rates; also told when a level that limits the flow has changed and the
+ * rate has not.  The resource `cause` (or MAXMIN_NONE) knows already. */
 static void
 set_rate(Maxmin *system, MaxminFlow number, double rate, MaxminResource cause)
 {
     Flow *flow = &system->flows[number];
-    void (*tell)(Maxmin *, MaxminResource) = rate < system->rates[number] ? ease : doubt;
-    if (rate == system->rates[number]) {
+    double difference = rate - system->rates[number];
+    if (difference == 0) {
+        note_tie(system, flow);
         return;
     }
     system->rates[number] = rate;
-    if (!flow->is_changed) {
-        flow->is_changed = true;
-        system->changed[system->n_changed++] = number;
-    }
+    system->changed[number / 64] |= UINT64_C(1) << number % 64;
+    system->changed_words[number / 64 / 64] |= UINT64_C(1) << number / 64 % 64;
     for (uint32_t i = 0; i < flow->n_links; i++) {
-        if (flow->links[i].resource != cause) {
-            tell(system, flow->links[i].resource);
+        const Link *link = &flow->links[i];
+        system->states[link->resource].usage += link->coefficient * difference;
+        if (link->resource == cause) {
+            continue;
+        }
+        if (difference < 0) {
+            ease(system, link->resource);
+        } else {
+            doubt(system, link->resource);
         }
     }
 }
@@ -253,8 +282,8 @@ find_limit(const Maxmin *system, const Flow *flow, MaxminResource left_out)
     double limit = flow->cap;
     for (uint32_t i = 0; i < flow->n_links; i++) {
         MaxminResource number = flow->links[i].resource;
-        if (number != left_out && system->levels[number] < limit) {
-            limit = system->levels[number];
+        if (number != left_out && system->states[number].level < limit) {
+            limit = system->states[number].level;
         }
     }
     return limit;
@@ -268,6 +297,40 @@ is_close(double a, double b)
     return a == b || fabs(a - b) <= EPSILON * MIN(a, b);
 }
 
+/* The value if the condition holds, otherwise 0, without a branch: which flows are limited
+ * elsewhere is nothing that a processor could foretell. */
+static inline double
+value_if(bool condition, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits &= -(uint64_t)condition;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The users of a resource, by whether their rates are below its level. */
+typedef struct Sums {
+    double limited; /* usage by those below */
+    double highest; /* rate of those below */
+    double open;    /* coefficients of the others */
+} Sums;
+
+static Sums
+sum_up(const Maxmin *system, const Resource *resource, double level)
+{
+    Sums sums = {0};
+    for (uint32_t i = 0; i < resource->n_shares; i++) {
+        double coefficient = resource->shares[i].coefficient;
+        double rate = system->rates[resource->shares[i].flow];
+        double below = value_if(rate < level, rate);
+        sums.limited += coefficient * below;
+        sums.highest = MAX(sums.highest, below);
+        sums.open += value_if(!(rate < level), coefficient);
+    }
+    return sums;
+}
+
 /* Solves (1) from a level that is not above the solution.  What flows take together is concave in
  * the level, so Newton's steps never go beyond; each limits at least one more flow. */
 static double
@@ -276,11 +339,9 @@ climb(const Demand *demands, uint32_t n, double capacity, double level)
     for (;;) {
         double limited = 0, open = 0;
         for (uint32_t i = 0; i < n; i++) {
-            if (demands[i].limit < level) {
-                limited += demands[i].coefficient * demands[i].limit;
-            } else {
-                open += demands[i].coefficient;
-            }
+            bool is_limited = demands[i].limit < level;
+            limited += demands[i].coefficient * value_if(is_limited, demands[i].limit);
+            open += value_if(!is_limited, demands[i].coefficient);
         }
         if (open == 0) {
             return limited <= capacity * (1 + EPSILON) ? INFINITY : level;
@@ -293,40 +354,68 @@ climb(const Demand *demands, uint32_t n, double capacity, double level)
     }
 }
 
-/* What (1) asks for.  Limits of flows with rates below the level are those rates; limits of the
- * others matter only when the level grows. */
+/* Solves (1) from `start` or, when that is more, from where all share equally: neither is above the
+ * solution.  A rate below the present level is that flow's limit; the limits of the others matter
+ * only above it. */
 static double
-find_target(Maxmin *system, MaxminResource number)
+climb_from(Maxmin *system, MaxminResource number, double start)
 {
     const Resource *resource = &system->resources[number];
-    Demand *demands = system->demands;
-    double level = system->levels[number], limited = 0, open = 0, total = 0;
+    double level = system->states[number].level, total = 0;
     for (uint32_t i = 0; i < resource->n_shares; i++) {
-        double coefficient = resource->shares[i].coefficient;
-        double rate = system->rates[resource->shares[i].flow];
-        demands[i] = (Demand){.limit = rate, .coefficient = coefficient};
-        total += coefficient;
-        if (rate < level) {
-            limited += coefficient * rate;
-        } else {
-            open += coefficient;
-        }
-    }
-    if (open == 0 && limited <= resource->capacity * (1 + EPSILON)) {
-        return INFINITY;
-    }
-    double start = open == 0 ? 0 : (resource->capacity - limited) / open;
-    if (is_close(start, level)) {
-        return level;
-    }
-    for (uint32_t i = 0; start > level && i < resource->n_shares; i++) {
-        if (demands[i].limit >= level) {
-            const Flow *flow = &system->flows[resource->shares[i].flow];
-            demands[i].limit = find_limit(system, flow, number);
+        Demand *demand = &system->demands[i];
+        MaxminFlow flow = resource->shares[i].flow;
+        demand->coefficient = resource->shares[i].coefficient;
+        demand->limit = system->rates[flow];
+        total += demand->coefficient;
+        if (start > level && demand->limit >= level) {
+            demand->limit = find_limit(system, &system->flows[flow], number);
         }
     }
     start = MAX(start, resource->capacity / total);
-    return climb(demands, resource->n_shares, resource->capacity, start);
+    return climb(system->demands, resource->n_shares, resource->capacity, start);
+}
+
+/* Whether all flows at the resource's level could have this greater rate. */
+static bool
+can_all_rise(const Maxmin *system, MaxminResource number, double rate)
+{
+    const Resource *resource = &system->resources[number];
+    double level = system->states[number].level;
+    for (uint32_t i = 0; i < resource->n_shares; i++) {
+        MaxminFlow flow = resource->shares[i].flow;
+        if (system->rates[flow] >= level &&
+            find_limit(system, &system->flows[flow], number) < rate) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What (1) asks for.  The first of Newton's steps, from the present level, is seldom not the last:
+ * it is when no flow's limit lies between. */
+static double
+find_target(Maxmin *system, MaxminResource number)
+{
+    Resource *resource = &system->resources[number];
+    double level = system->states[number].level;
+    Sums sums = sum_up(system, resource, level);
+    resource->all_rise = false;
+    system->states[number].usage = sums.open == 0 ? sums.limited : sums.limited + sums.open * level;
+    if (sums.open == 0 && sums.limited <= resource->capacity * (1 + EPSILON)) {
+        return INFINITY;
+    }
+    double step = sums.open == 0 ? 0 : (resource->capacity - sums.limited) / sums.open;
+    if (is_close(step, level)) {
+        return level;
+    }
+    if (step > level) {
+        resource->all_rise = can_all_rise(system, number, step);
+    }
+    if (resource->all_rise || (sums.highest < step && step < level)) {
+        return step;
+    }
+    return climb_from(system, number, step);
 }
 
 /* Finds the target and gives the resource its place in the queue, or none. */
@@ -334,8 +423,8 @@ static void
 review(Maxmin *system, MaxminResource number)
 {
     Resource *resource = &system->resources[number];
-    double level = system->levels[number];
-    resource->is_stale = false;
+    double level = system->states[number].level;
+    system->states[number].is_stale = false;
     if (resource->lowered_in == system->n_solved) {
         queue_remove(system, number);
         return;
@@ -353,9 +442,9 @@ lower(Maxmin *system, MaxminResource number, double level)
 {
     Resource *resource = &system->resources[number];
     resource->lowered_in = system->n_solved;
-    system->levels[number] = level;
+    system->states[number].level = level;
     for (uint32_t i = 0; i < resource->n_shares; i++) {
-        if (system->rates[resource->shares[i].flow] > level) {
+        if (system->rates[resource->shares[i].flow] >= level) {
             set_rate(system, resource->shares[i].flow, level, number);
         }
     }
@@ -365,16 +454,19 @@ static void
 raise_to(Maxmin *system, MaxminResource number, double level)
 {
     Resource *resource = &system->resources[number];
-    double before = system->levels[number];
+    double before = system->states[number].level;
     if (resource->raised_in == system->n_solved) {
         level = INFINITY;
+        resource->all_rise = false;
         doubt(system, number);
     }
     resource->raised_in = system->n_solved;
-    system->levels[number] = level;
+    system->states[number].level = level;
     for (uint32_t i = 0; i < resource->n_shares; i++) {
         MaxminFlow flow = resource->shares[i].flow;
-        if (system->rates[flow] == before) {
+        if (system->rates[flow] == before && resource->all_rise) {
+            set_rate(system, flow, level, number);
+        } else if (system->rates[flow] == before) {
             double rate = find_limit(system, &system->flows[flow], MAXMIN_NONE);
             set_rate(system, flow, rate, number);
         }
@@ -387,7 +479,7 @@ settle(Maxmin *system, MaxminResource number)
 {
     double target = system->resources[number].target;
     queue_remove(system, number);
-    if (target < system->levels[number]) {
+    if (target < system->states[number].level) {
         lower(system, number, target);
     } else {
         raise_to(system, number, target);
@@ -400,14 +492,14 @@ settle_all(Maxmin *system)
     for (;;) {
         while (system->n_doubtful > 0) {
             MaxminResource number = system->doubtful[--system->n_doubtful];
-            system->resources[number].is_doubtful = false;
+            system->states[number].is_doubtful = false;
             review(system, number);
         }
         if (system->n_queued == 0) {
             return;
         }
         MaxminResource head = system->queue[0].resource;
-        if (system->resources[head].is_stale) {
+        if (system->states[head].is_stale) {
             review(system, head);
         } else {
             settle(system, head);
@@ -415,42 +507,38 @@ settle_all(Maxmin *system)
     }
 }
 
-/* Shell's method with Ciura's gaps ("Best increments for the average case of Shellsort", 2001):
- * without memory, and quickest for the few tens that are usual. */
-static void
-sort_by_order(const Flow *flows, MaxminFlow *numbers, uint32_t n)
+/* Of the flows of one word of `changed`: tells those whose rate is not what it was. */
+static guint
+tell_word(Maxmin *system, uint32_t word, MaxminChanged changed, void *data)
 {
-    static const uint32_t gaps[] = {1750, 701, 301, 132, 57, 23, 10, 4, 1};
-    for (size_t g = 0; g < G_N_ELEMENTS(gaps); g++) {
-        for (uint32_t i = gaps[g]; i < n; i++) {
-            MaxminFlow number = numbers[i];
-            uint32_t place = i;
-            while (place >= gaps[g] &&
-                   flows[numbers[place - gaps[g]]].order > flows[number].order) {
-                numbers[place] = numbers[place - gaps[g]];
-                place -= gaps[g];
-            }
-            numbers[place] = number;
+    guint n = 0;
+    for (uint64_t bits = system->changed[word]; bits != 0; bits &= bits - 1) {
+        MaxminFlow number = 64 * word + (uint32_t)__builtin_ctzll(bits);
+        double rate = system->rates[number];
+        if (rate == system->flows[number].known) {
+            continue;
+        }
+        system->flows[number].known = rate;
+        n++;
+        if (changed != NULL) {
+            changed(number, rate, data);
         }
     }
+    system->changed[word] = 0;
+    return n;
 }
 
-/* Of the flows whose rates were touched, keeps those that are there and have another rate than
- * before. */
-static void
-sift_changed(Maxmin *system)
+static guint
+tell_changed(Maxmin *system, MaxminChanged changed, void *data)
 {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < system->n_changed; i++) {
-        MaxminFlow number = system->changed[i];
-        Flow *flow = &system->flows[number];
-        flow->is_changed = false;
-        if (flow->exists && system->rates[number] != flow->known) {
-            flow->known = system->rates[number];
-            system->changed[n++] = number;
+    guint n = 0;
+    for (uint32_t i = 0; 64 * 64 * i < system->n_flows; i++) {
+        for (uint64_t words = system->changed_words[i]; words != 0; words &= words - 1) {
+            n += tell_word(system, 64 * i + (uint32_t)__builtin_ctzll(words), changed, data);
         }
+        system->changed_words[i] = 0;
     }
-    system->n_changed = n;
+    return n;
 }
 
 guint
@@ -459,17 +547,8 @@ maxmin_solve(Maxmin *system, MaxminChanged changed, void *data)
     g_assert(!system->is_telling);
     system->n_solved++;
     settle_all(system);
-    sift_changed(system);
-    guint n = system->n_changed;
-    system->n_changed = 0;
-    if (changed == NULL) {
-        return n;
-    }
-    sort_by_order(system->flows, system->changed, n);
     system->is_telling = true;
-    for (guint i = 0; i < n; i++) {
-        changed(system->changed[i], system->rates[system->changed[i]], data);
-    }
+    guint n = tell_changed(system, changed, data);
     system->is_telling = false;
     return n;
 }
@@ -499,13 +578,14 @@ take_resource(Maxmin *system)
     if (system->n_resources == system->n_resources_allocated) {
         uint32_t n = MAX(16, 2 * system->n_resources_allocated);
         system->resources = g_renew(Resource, system->resources, n);
-        system->levels = g_renew(double, system->levels, n);
+        system->states = g_renew(State, system->states, n);
         system->queue = g_renew(QueueItem, system->queue, n);
         system->doubtful = g_renew(MaxminResource, system->doubtful, n);
         system->free_resources = g_renew(MaxminResource, system->free_resources, n);
         system->n_resources_allocated = n;
     }
-    system->resources[system->n_resources] = (Resource){.queue_place = NOT_QUEUED};
+    system->resources[system->n_resources] = (Resource){0};
+    system->states[system->n_resources] = (State){.queue_place = NOT_QUEUED};
     return system->n_resources++;
 }
 
@@ -516,7 +596,9 @@ maxmin_add_resource(Maxmin *system, double capacity)
     MaxminResource number = take_resource(system);
     system->resources[number].exists = true;
     system->resources[number].capacity = capacity;
-    system->levels[number] = INFINITY;
+    system->states[number].level = INFINITY;
+    system->states[number].usage = 0;
+    system->states[number].ample = capacity * AMPLE;
     return number;
 }
 
@@ -527,7 +609,7 @@ maxmin_remove_resource(Maxmin *system, MaxminResource number)
     Resource *resource = get_resource(system, number);
     g_assert(!system->is_telling && resource->n_shares == 0);
     queue_remove(system, number);
-    system->levels[number] = INFINITY;
+    system->states[number].level = INFINITY;
     resource->exists = false;
     system->free_resources[system->n_free_resources++] = number;
 }
@@ -539,6 +621,7 @@ maxmin_set_capacity(Maxmin *system, MaxminResource number, double capacity)
     g_assert(!system->is_telling && capacity >= 0 && capacity < INFINITY);
     double before = resource->capacity;
     resource->capacity = capacity;
+    system->states[number].ample = capacity * AMPLE;
     if (capacity < before) {
         doubt(system, number);
     } else if (capacity > before) {
@@ -560,6 +643,15 @@ maxmin_usage(const Maxmin *system, MaxminResource number)
 
 /* ---- flows ---- */
 
+/* From room for some bits to room for more. */
+static void
+grow_bits(uint64_t **bits, uint32_t n_before, uint32_t n)
+{
+    uint32_t n_words_before = (n_before + 63) / 64, n_words = (n + 63) / 64;
+    *bits = g_renew(uint64_t, *bits, n_words);
+    memset(*bits + n_words_before, 0, (n_words - n_words_before) * sizeof **bits);
+}
+
 static MaxminFlow
 take_flow(Maxmin *system)
 {
@@ -567,10 +659,11 @@ take_flow(Maxmin *system)
         return system->free_flows[--system->n_free_flows];
     }
     if (system->n_flows == system->n_flows_allocated) {
-        uint32_t n = MAX(16, 2 * system->n_flows_allocated);
+        uint32_t n = MAX(64, 2 * system->n_flows_allocated);
         system->flows = g_renew(Flow, system->flows, n);
         system->rates = g_renew(double, system->rates, n);
-        system->changed = g_renew(MaxminFlow, system->changed, n);
+        grow_bits(&system->changed, system->n_flows_allocated, n);
+        grow_bits(&system->changed_words, system->n_flows_allocated / 64, n / 64);
         system->free_flows = g_renew(MaxminFlow, system->free_flows, n);
         system->n_flows_allocated = n;
     }
@@ -600,15 +693,16 @@ attach(Maxmin *system, MaxminFlow number, const MaxminUse *use)
     Resource *resource = get_resource(system, use->resource);
     for (uint32_t i = 0; i < flow->n_links; i++) {
         if (flow->links[i].resource == use->resource) {
+            flow->links[i].coefficient += use->coefficient;
             resource->shares[flow->links[i].place].coefficient += use->coefficient;
             return;
         }
     }
     reserve_share(system, resource);
-    flow->links[flow->n_links] = (Link){.resource = use->resource, .place = resource->n_shares};
+    flow->links[flow->n_links] = (Link){
+        .coefficient = use->coefficient, .resource = use->resource, .place = resource->n_shares};
     resource->shares[resource->n_shares++] =
         (Share){.coefficient = use->coefficient, .flow = number, .slot = flow->n_links++};
-    doubt(system, use->resource);
 }
 
 MaxminFlow
@@ -624,7 +718,6 @@ maxmin_add_flow(Maxmin *system, double cap, const MaxminUse *uses, guint n_uses)
     flow->exists = true;
     flow->cap = cap;
     flow->known = 0;
-    flow->order = system->n_added++;
     flow->n_links = 0;
     system->rates[number] = 0;
     for (guint i = 0; i < n_uses; i++) {
@@ -636,25 +729,26 @@ maxmin_add_flow(Maxmin *system, double cap, const MaxminUse *uses, guint n_uses)
 
 /* The last share takes the place of the one that goes. */
 static void
-detach(Maxmin *system, const Link *link)
+detach(Maxmin *system, const Link *link, double rate)
 {
     Resource *resource = &system->resources[link->resource];
+    system->states[link->resource].usage -= link->coefficient * rate;
     Share last = resource->shares[--resource->n_shares];
     resource->shares[link->place] = last;
     system->flows[last.flow].links[last.slot].place = link->place;
     ease(system, link->resource);
 }
 
-/* The number may be in the list of changed ones, which passes over it. */
 void
 maxmin_remove_flow(Maxmin *system, MaxminFlow number)
 {
     Flow *flow = get_flow(system, number);
     g_assert(!system->is_telling);
     for (uint32_t i = 0; i < flow->n_links; i++) {
-        detach(system, &flow->links[i]);
+        detach(system, &flow->links[i], system->rates[number]);
     }
     flow->exists = false;
+    flow->known = system->rates[number]; /* nothing to tell */
     system->free_flows[system->n_free_flows++] = number;
 }
 
@@ -679,7 +773,7 @@ maxmin_bottleneck(const Maxmin *system, MaxminFlow number)
     const Flow *flow = get_flow(system, number);
     double rate = system->rates[number];
     for (uint32_t i = 0; flow->cap > rate && i < flow->n_links; i++) {
-        if (system->levels[flow->links[i].resource] == rate) {
+        if (system->states[flow->links[i].resource].level == rate) {
             return flow->links[i].resource;
         }
     }
@@ -707,7 +801,7 @@ maxmin_free(Maxmin *system)
         g_free(system->flows[i].links);
     }
     g_free(system->resources);
-    g_free(system->levels);
+    g_free(system->states);
     g_free(system->flows);
     g_free(system->rates);
     g_free(system->free_resources);
@@ -715,6 +809,7 @@ maxmin_free(Maxmin *system)
     g_free(system->queue);
     g_free(system->doubtful);
     g_free(system->changed);
+    g_free(system->changed_words);
     g_free(system->demands);
     g_free(system);
 }

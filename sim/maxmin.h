@@ -40,7 +40,8 @@ typedef struct MaxminUse {
     double coefficient; /* of the resource's capacity, for one unit of rate; > 0 */
 } MaxminUse;
 
-/* Told of each flow with a new rate; must not change the system. */
+/* Told of each flow with a new rate; must not change the system.  Rates of flows of higher numbers
+ * may still be the old ones. */
 typedef void (*MaxminChanged)(MaxminFlow flow, double rate, void *data);
 
 Maxmin *maxmin_new(void);
@@ -49,24 +50,24 @@ void maxmin_free(Maxmin *system);
 /* capacity: units per second, finite, >= 0. */
 MaxminResource maxmin_add_resource(Maxmin *system, double capacity);
 /* No flow may use it any more. */
-void maxmin_remove_resource(Maxmin *system, MaxminResource resource);
-void maxmin_set_capacity(Maxmin *system, MaxminResource resource, double capacity);
+void maxmin_remove_resource(Maxmin *system, MaxminResource number);
+void maxmin_set_capacity(Maxmin *system, MaxminResource number, double capacity);
 
 /* cap: >= 0, INFINITY for none; then there must be a resource.  The coefficients of a resource that
  * is named several times add up. */
 MaxminFlow maxmin_add_flow(Maxmin *system, double cap, const MaxminUse *uses, guint n_uses);
-void maxmin_remove_flow(Maxmin *system, MaxminFlow flow);
-void maxmin_set_cap(Maxmin *system, MaxminFlow flow, double cap);
+void maxmin_remove_flow(Maxmin *system, MaxminFlow number);
+void maxmin_set_cap(Maxmin *system, MaxminFlow number, double cap);
 
 /* Finds the rates after all changes so far.  Calls `changed` (NULL: nobody) for each flow whose
- * rate is another than before, in the order in which the flows were added; returns how many. */
+ * rate is another than before, in the order of their numbers; returns how many. */
 guint maxmin_solve(Maxmin *system, MaxminChanged changed, void *data);
 
-double maxmin_rate(const Maxmin *system, MaxminFlow flow);
+double maxmin_rate(const Maxmin *system, MaxminFlow number);
 /* What all flows together take of the resource, in its units per second; looks at each of them. */
-double maxmin_usage(const Maxmin *system, MaxminResource resource);
+double maxmin_usage(const Maxmin *system, MaxminResource number);
 /* What keeps the flow from more, after maxmin_solve: a bottleneck, or MAXMIN_NONE when that is its
  * cap. */
-MaxminResource maxmin_bottleneck(const Maxmin *system, MaxminFlow flow);
+MaxminResource maxmin_bottleneck(const Maxmin *system, MaxminFlow number);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Maxmin, maxmin_free)

@@ -1,6 +1,8 @@
 /* From a finished world to values. */
 #include "sim/outcome.h"
 
+#include "sim/proof.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -38,9 +40,20 @@ outcome_value_free(void *data)
 }
 
 static void
+wire_outcome_free(void *data)
+{
+    WireOutcome *wire = data;
+    g_free(wire->from);
+    g_free(wire->to);
+    g_free(wire);
+}
+
+static void
 chain_outcome_free(void *data)
 {
     ChainOutcome *chain = data;
+    g_ptr_array_unref(chain->wires);
+    g_free(chain->proof);
     g_free(chain->path);
     g_free(chain->problem);
     g_free(chain);
@@ -56,6 +69,45 @@ pod_outcome_free(void *data)
     g_free(pod);
 }
 
+static void
+flow_place_free(void *data)
+{
+    FlowPlace *place = data;
+    g_free(place->place);
+    g_free(place->parts);
+    g_free(place);
+}
+
+static void
+flow_drop_free(void *data)
+{
+    FlowDrop *drop = data;
+    g_free(drop->what);
+    g_free(drop->place);
+    g_free(drop);
+}
+
+static void
+flow_outcome_free(void *data)
+{
+    FlowOutcome *flow = data;
+    g_ptr_array_unref(flow->places);
+    g_ptr_array_unref(flow->drops);
+    g_ptr_array_unref(flow->failures);
+    g_free(flow->name);
+    g_free(flow);
+}
+
+FlowOutcome *
+flow_outcome_new(void)
+{
+    FlowOutcome *flow = g_new0(FlowOutcome, 1);
+    flow->places = g_ptr_array_new_with_free_func(flow_place_free);
+    flow->drops = g_ptr_array_new_with_free_func(flow_drop_free);
+    flow->failures = g_ptr_array_new_with_free_func(g_free);
+    return flow;
+}
+
 void
 outcome_free(Outcome *outcome)
 {
@@ -65,6 +117,7 @@ outcome_free(Outcome *outcome)
     g_ptr_array_unref(outcome->values);
     g_ptr_array_unref(outcome->chains);
     g_ptr_array_unref(outcome->pods);
+    g_ptr_array_unref(outcome->flows);
     g_ptr_array_unref(outcome->problems);
     g_free(outcome);
 }
@@ -320,6 +373,7 @@ walk_chain(World *world, ChainOutcome *out, const PodTimes *pod, const RequestTi
     g_autoptr(GArray) hops = plane->class->walk(plane, replaced ? present : port);
     out->path = walk_format(hops);
     bool requested = replaced || (request != NULL && request->done != NSEC_NEVER);
+    proof_collect(world, hops, out);
     out->problem =
         requested ? chain_check_walk(out->chain, hops) : why_no_path(out->chain, pod, request);
 }
@@ -330,6 +384,7 @@ collect_chain(Outcome *outcome, World *world, const Scenario *scenario, const Ch
 {
     ChainOutcome *out = g_new0(ChainOutcome, 1);
     out->chain = chain;
+    out->wires = g_ptr_array_new_with_free_func(wire_outcome_free);
     g_ptr_array_add(outcome->chains, out);
     const PodTimes *pod = client_pod(chain, timeline);
     g_autofree char *id = g_strdup_printf("%s%s", pod != NULL ? pod->key : "", chain->connection);
@@ -347,6 +402,14 @@ collect_chain(Outcome *outcome, World *world, const Scenario *scenario, const Ch
         add_value(outcome, "nsm_request_failures", "chain", chain->name, "", request->n_failed);
     }
     add_value(outcome, "sfc_path_up", "chain", chain->name, "", out->problem == NULL);
+    if (out->wires->len > 0) {
+        add_value(outcome, "sfc_path_proved", "chain", chain->name, "",
+                  out->problem == NULL && out->proof == NULL);
+    }
+    if (out->proof != NULL) {
+        g_ptr_array_add(outcome->problems,
+                        g_strdup_printf("chain %s: %s", chain->name, out->proof));
+    }
     if (pod != NULL && pod->ready != NSEC_NEVER && submitted != NSEC_NEVER) {
         fill_phases(out, submitted, pod, request);
     }
@@ -472,6 +535,7 @@ outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
     outcome->values = g_ptr_array_new_with_free_func(outcome_value_free);
     outcome->chains = g_ptr_array_new_with_free_func(chain_outcome_free);
     outcome->pods = g_ptr_array_new_with_free_func(pod_outcome_free);
+    outcome->flows = g_ptr_array_new_with_free_func(flow_outcome_free);
     outcome->problems = g_ptr_array_new_with_free_func(g_free);
     const GPtrArray *errors = timeline_errors(timeline);
     for (guint i = 0; i < errors->len; i++) {

@@ -41,11 +41,24 @@ typedef struct OutcomeValue {
 
 void outcome_value_free(void *data); /* an OutcomeValue; a GDestroyNotify */
 
+/* A V-wire or tunnel of a chain, and what it carried: forward is away from the client.  Counts are
+ * packets since its interfaces were made. */
+typedef struct WireOutcome {
+    char *from, *to; /* places */
+    const char *kind;
+    uint64_t forward_in, forward_out;
+    uint64_t back_in, back_out;
+    uint64_t bytes;     /* both ways, that came out */
+    uint64_t n_dropped; /* came out and went no further: by what `to` says forward, `from` back */
+} WireOutcome;
+
 typedef struct ChainOutcome {
     const Chain *chain;
-    char *path;    /* as walked; "" when there is none */
-    char *problem; /* NULL: up, in the declared order */
-    bool ready;    /* all its Pods were */
+    char *path;       /* as walked; "" when there is none */
+    char *problem;    /* NULL: up, in the declared order */
+    bool ready;       /* all its Pods were */
+    GPtrArray *wires; /* WireOutcome *, from the client on; empty: nothing was sent */
+    char *proof;      /* what is wrong with what they carried; NULL: nothing */
     bool has_phases;
     double phases[N_PHASES]; /* seconds */
 } ChainOutcome;
@@ -59,12 +72,39 @@ typedef struct PodOutcome {
     char *problem;
 } PodOutcome;
 
+/* Where the time of a stream's packets went, one place after the other, and where packets ended. */
+typedef struct FlowPlace {
+    char *place; /* "namespace/pod", "node -> node" */
+    uint64_t n_packets;
+    double *parts; /* ns for each iteration, N_DELAY_PARTS of them */
+} FlowPlace;
+
+typedef struct FlowDrop {
+    char *what; /* "ring full", "denied by an ACL (http)" */
+    char *place;
+    uint64_t n;
+} FlowDrop;
+
+/* One stream of traffic. */
+typedef struct FlowOutcome {
+    char *name;
+    const Chain *chain; /* NULL: on the cluster's own network */
+    bool echoes;
+    bool is_probe; /* its round trips are under the label `probe` */
+    uint64_t n_begun, n_done, n_failed, n_skipped;
+    uint64_t n_packets, n_arrived, n_dropped; /* the rest was on its way */
+    GPtrArray *places;                        /* FlowPlace * */
+    GPtrArray *drops;                         /* FlowDrop * */
+    GPtrArray *failures;                      /* char *: "3 x connection refused" */
+} FlowOutcome;
+
 typedef struct Outcome {
     uint32_t replication;
     uint64_t seed;
     GPtrArray *values;   /* OutcomeValue * */
     GPtrArray *chains;   /* ChainOutcome *, in the order of Chains */
     GPtrArray *pods;     /* PodOutcome *, in the order of creation */
+    GPtrArray *flows;    /* FlowOutcome *, in the order of spec.traffic */
     GPtrArray *problems; /* char *: what did not work, one line each */
     int n_faults_missed; /* strikes of faults that hit nothing; "fault ..." in `problems` */
     uint64_t n_events;
@@ -82,6 +122,8 @@ typedef struct OutcomeSources {
 Outcome *outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
                          const OutcomeSources *sources, uint64_t seed, uint32_t replication);
 void outcome_free(Outcome *outcome);
+
+FlowOutcome *flow_outcome_new(void);
 
 /* Adds what a metric showed in this replication.  The key is taken; `unit` is static; `value` is
  * finite. */

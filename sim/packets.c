@@ -6,16 +6,14 @@
 #include "sim/packets.h"
 
 #include "models/nsm/version.h"
+#include "models/tcp.h"
 #include "sim/dataplane_types.h"
 #include "sim/station.h"
 
 #define MAX_HOPS 64 /* more than any chain's: a loop */
 #define SLAB 128
-#define MTU 1500   /* of the links between nodes: IEEE 802.3 */
-#define FRAMING 38 /* bytes on the wire beside a packet: IEEE 802.3 header, FCS, preamble, gap */
-#define VXLAN_BYTES 50     /* RFC 7348: outer Ethernet 14, IPv4 20, UDP 8, VXLAN 8 */
-#define WIREGUARD_BYTES 60 /* IPv4 20, UDP 8, WireGuard data message 32 */
 #define KIB 1024
+#define ICMP_ECHO_REPLY 0 /* its type: RFC 792 */
 
 typedef enum Step {
     STEP_LEAVE,   /* out of the port: the sender's kernel has passed it on */
@@ -47,7 +45,8 @@ typedef struct Vpp {
     Station *station;
     CpuGroup *group;
     int version;
-    double idle;    /* cores; of the quota, when flows use up all of it */
+    double idle; /* cores; of the quota, when flows use up all of it */
+    const Acl *acl;
     bool polls;     /* by its interfaces */
     bool saturated; /* by flows */
 } Vpp;
@@ -107,21 +106,34 @@ packet_flow_clear(PacketFlow *flow)
     g_clear_pointer(&flow->drops, g_array_unref);
 }
 
+/* `hint`: where in the array the place may be. */
 static PlaceDelays *
-delays_at(Packet *packet, const char *place)
+find_delays(GArray *delays, const char *place, guint *hint)
 {
-    GArray *delays = packet->flow->delays;
     for (guint i = 0; i < delays->len; i++) {
-        guint k = (packet->hint + i) % delays->len;
+        guint k = (*hint + i) % delays->len;
         PlaceDelays *one = &g_array_index(delays, PlaceDelays, k);
         if (one->place == place) {
-            packet->hint = k;
+            *hint = k;
             return one;
         }
     }
     g_array_append_val(delays, ((PlaceDelays){.place = place}));
-    packet->hint = delays->len - 1;
-    return &g_array_index(delays, PlaceDelays, packet->hint);
+    *hint = delays->len - 1;
+    return &g_array_index(delays, PlaceDelays, *hint);
+}
+
+static PlaceDelays *
+delays_at(Packet *packet, const char *place)
+{
+    return find_delays(packet->flow->delays, place, &packet->hint);
+}
+
+void
+packet_flow_note(PacketFlow *flow, const char *place, DelayPart part, nsec_t delay)
+{
+    guint hint = 0;
+    find_delays(flow->delays, place, &hint)->parts[part] += (double)delay;
 }
 
 static void
@@ -356,6 +368,7 @@ vpp_of(Plane *plane, const char *owner)
     vpp->version = cpu.version;
     vpp->group = cpu.group;
     vpp->idle = cpu.idle;
+    vpp->acl = cpu.acl;
     RandomStream random;
     random_stream_init(&random, plane->seed, plane->replication, owner, "VPP wakes");
     vpp->station =
@@ -387,8 +400,8 @@ vpp_free(void *data)
 static bool
 has_polling(const Plane *plane, const Vpp *vpp)
 {
-    if (plane->packets->polling == POLLING_BY_VERSION && !nsm_before(vpp->version, 1, 7)) {
-        return false;
+    if (plane->packets->polling == POLLING_ALWAYS || !nsm_before(vpp->version, 1, 7)) {
+        return plane->packets->polling == POLLING_ALWAYS;
     }
     const GPtrArray *owned = g_hash_table_lookup(plane->owners, vpp->owner);
     for (guint i = 0; owned != NULL && i < owned->len; i++) {
@@ -456,7 +469,7 @@ static void enter(Packet *packet, Port *in);
 static uint32_t
 tunnel_bytes(WireKind kind)
 {
-    return kind == WIRE_WIREGUARD ? WIREGUARD_BYTES : VXLAN_BYTES;
+    return kind == WIRE_WIREGUARD ? WIREGUARD_OVERHEAD : VXLAN_OVERHEAD;
 }
 
 /* Over the link between two nodes; false: dropped, otherwise the time until it is there. */
@@ -482,7 +495,7 @@ transmit(Packet *packet, guint from, guint to, uint32_t bytes, nsec_t *out)
     if (link->impairment.rate > 0 && (rate == 0 || link->impairment.rate < rate)) {
         rate = link->impairment.rate;
     }
-    double bits = 8.0 * (bytes + FRAMING);
+    double bits = 8.0 * (bytes + ETHERNET_FRAMING);
     nsec_t sending = rate > 0 ? (nsec_t)(bits * 1e9 / (double)rate) : 0;
     nic->free_at = MAX(nic->free_at, now) + sending;
     nic->n_sent++;
@@ -568,11 +581,48 @@ deliver(Packet *packet)
     flow->arrived(flow, &info);
 }
 
+/* The header of the answer to a packet. */
+static AclPacket
+answer_to(const AclPacket *packet)
+{
+    bool icmp = packet->proto == ACL_PROTO_ICMP;
+    return (AclPacket){.proto = packet->proto,
+                       .src = packet->dst,
+                       .dst = packet->src,
+                       .src_port = icmp ? ICMP_ECHO_REPLY : packet->dst_port,
+                       .dst_port = icmp ? 0 : packet->src_port,
+                       .tcp_flags = packet->tcp_flags};
+}
+
+/* Rules are on the interface towards the client: what comes from there is matched as it is, what
+ * goes there with their ends swapped (sdk-vpp pkg/networkservice/acl/common.go). */
+static bool
+is_permitted(Packet *packet, const Vpp *vpp)
+{
+    if (vpp == NULL || vpp->acl == NULL) {
+        return true;
+    }
+    AclPacket header = packet->flow->header;
+    if (packet->info.backward) {
+        header = answer_to(&header);
+    }
+    int match = acl_match(vpp->acl, &header, acl_is_swapped(packet->info.backward, 0));
+    if (acl_permits(vpp->acl, match)) {
+        return true;
+    }
+    drop_by_rule(packet, DROP_DENIED,
+                 match >= 0 ? acl_rule_name(vpp->acl, (guint)match) : "implicit deny");
+    return false;
+}
+
 /* VPP is done with it. */
 static void
-pass_on(Packet *packet)
+pass_on(Packet *packet, const Vpp *vpp)
 {
     Port *in = packet->at, *out = in->xconnect;
+    if (!in->gone && !is_permitted(packet, vpp)) {
+        return;
+    }
     if (in->gone) {
         drop(packet, DROP_REMOVED);
     } else if (out != NULL) {
@@ -590,11 +640,14 @@ served(void *data, Visit *visit, const VisitTimes *times)
     const Vpp *vpp = data;
     Packet *packet = (Packet *)((char *)visit - offsetof(Packet, visit));
     packet->at->n_queued--;
-    note_delay(packet, vpp->owner, DELAY_WAKING, times->waking);
-    note_delay(packet, vpp->owner, DELAY_QUEUEING, times->queueing);
-    note_delay(packet, vpp->owner, DELAY_SERVICE, times->service);
-    note_delay(packet, vpp->owner, DELAY_THROTTLED, times->throttled);
-    pass_on(packet);
+    if (packet->info.timed) {
+        double *parts = delays_at(packet, vpp->owner)->parts;
+        parts[DELAY_WAKING] += (double)times->waking;
+        parts[DELAY_QUEUEING] += (double)times->queueing;
+        parts[DELAY_SERVICE] += (double)times->service;
+        parts[DELAY_THROTTLED] += (double)times->throttled;
+    }
+    pass_on(packet, vpp);
 }
 
 static void
@@ -636,7 +689,7 @@ entered(Packet *packet)
     }
     Vpp *vpp = in->wire_kind != WIRE_VFIO ? vpp_at(plane, in) : NULL;
     if (vpp == NULL) {
-        pass_on(packet); /* nothing is known of what it costs */
+        pass_on(packet, NULL); /* nothing is known of what it costs */
     } else if (in->n_queued >= plane->packets->ring) {
         drop(packet, DROP_RING_FULL);
     } else {
@@ -731,7 +784,7 @@ packets_send_between(DataPlane *base, PacketFlow *flow, const PacketInfo *info,
         2 * draw(plane, PARAMETER_KERNEL_PACKET) + draw(plane, PARAMETER_POD_NETWORK_PACKET);
     if (from != to) {
         delay += 2 * draw(plane, PARAMETER_POD_NETWORK_OVERLAY);
-        if (!transmit(packet, from, to, info->bytes + VXLAN_BYTES, &link)) {
+        if (!transmit(packet, from, to, info->bytes + VXLAN_OVERHEAD, &link)) {
             return;
         }
     }
@@ -745,18 +798,54 @@ packets_mtu(const DataPlane *base, const char *pod_port)
 {
     const Plane *plane = (const Plane *)base;
     const Port *port = g_hash_table_lookup(plane->ports, pod_port);
-    uint32_t mtu = MTU;
+    uint32_t mtu = IP_MTU;
     for (int i = 0; port != NULL && i < MAX_HOPS; i++) {
         const Port *in = port->wire;
         const Port *out = in != NULL ? in->xconnect : NULL;
         if (out != NULL && out->tunnel != NULL) {
-            mtu = MIN(mtu, MTU - tunnel_bytes(out->wire_kind));
+            bool encrypts = out->wire_kind == WIRE_WIREGUARD;
+            mtu =
+                MIN(mtu, IP_MTU - (encrypts ? NSM_WIREGUARD_MTU_OVERHEAD : NSM_VXLAN_MTU_OVERHEAD));
             in = ports_tunnel_peer(plane, out);
             out = in != NULL ? in->xconnect : NULL;
         }
         port = out;
     }
     return mtu;
+}
+
+static void
+parse_address(const Port *port, AclAddress *out)
+{
+    g_auto(GStrv) parts = g_strsplit(port->ip != NULL ? port->ip : "", "/", 2);
+    if (parts[0] != NULL) {
+        acl_address_parse(parts[0], out);
+    }
+}
+
+void
+packets_addresses(const DataPlane *base, const char *pod_port, AclAddress *near, AclAddress *far)
+{
+    const Plane *plane = (const Plane *)base;
+    const Port *port = g_hash_table_lookup(plane->ports, pod_port);
+    if (port == NULL) {
+        return;
+    }
+    parse_address(port, near);
+    for (int i = 0; i < MAX_HOPS && port->wire != NULL; i++) {
+        const Port *in = port->wire, *out = in->xconnect;
+        if (out != NULL && out->tunnel != NULL) {
+            in = ports_tunnel_peer(plane, out);
+            out = in != NULL ? in->xconnect : NULL;
+        }
+        if (out == NULL) {
+            if (in != NULL) {
+                parse_address(in, far);
+            }
+            return;
+        }
+        port = out;
+    }
 }
 
 /* ---- counts ---- */
@@ -800,7 +889,7 @@ packets_init(Plane *plane)
     packets->counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     packets->slabs = g_ptr_array_new();
     random_stream_init(&packets->random, plane->seed, plane->replication, "data plane", "packets");
-    packets->polling = calibration_choice(calibration, PARAMETER_VPP_MEMIF_POLLING);
+    packets->polling = calibration_choice(calibration, PARAMETER_VPP_POLLING);
     packets->ring = (guint)calibration_number(calibration, PARAMETER_VPP_RING);
     packets->per_kib = calibration_nsec(calibration, PARAMETER_VPP_PER_KIB);
     packets->tunnel_packet = calibration_nsec(calibration, PARAMETER_VPP_TUNNEL_PACKET);

@@ -14,6 +14,7 @@
  * they add up to the time from its sending to its arrival. */
 #pragma once
 
+#include "models/acl.h"
 #include "sim/cpu.h"
 #include "sim/dataplane.h"
 
@@ -79,20 +80,20 @@ typedef struct PacketInfo {
     uint64_t id;    /* the sender's */
     uint32_t bytes; /* on the IP layer */
     uint16_t part;  /* the sender's: which of those that belong together */
+    nsec_t began;   /* the sender\'s: of the iteration */
     bool backward;  /* towards the chain's client */
     bool timed;
     nsec_t sent;      /* set when it is sent */
     const char *port; /* where it arrived or is; NULL: on the cluster's network; borrowed */
 } PacketInfo;
 
-/* Whose packets they are.  Embedded by the sender, who sets the first four members; it outlives the
- * data plane, whose strings are in its arrays. */
+/* Whose packets they are.  Embedded by the sender, who sets the first three members; it outlives
+ * the data plane, whose strings are in its arrays. */
 typedef struct PacketFlow PacketFlow;
 struct PacketFlow {
     void (*arrived)(PacketFlow *flow, const PacketInfo *packet);
     void (*dropped)(PacketFlow *flow, const PacketInfo *packet, DropReason reason);
-    uint8_t protocol; /* IP's numbers */
-    uint16_t port;    /* of the server; TCP */
+    AclPacket header; /* of a packet to the server */
     uint64_t n_sent, n_arrived, n_dropped;
     GArray *delays; /* PlaceDelays, in the order of first passing */
     GArray *drops;  /* PlaceDrops */
@@ -100,6 +101,9 @@ struct PacketFlow {
 
 void packet_flow_init(PacketFlow *flow);
 void packet_flow_clear(PacketFlow *flow);
+/* Time that an iteration spent at a place without a packet (a server's work).  `place` is the same
+ * pointer for the same place, and lives as long as the flow. */
+void packet_flow_note(PacketFlow *flow, const char *place, DelayPart part, nsec_t delay);
 static inline uint64_t
 packet_flow_n_on_the_way(const PacketFlow *flow)
 {
@@ -112,6 +116,10 @@ void packets_send(DataPlane *base, PacketFlow *flow, const PacketInfo *packet,
 /* Over the cluster's own network, from a Pod on one node to one on another or the same. */
 void packets_send_between(DataPlane *base, PacketFlow *flow, const PacketInfo *packet,
                           const char *from_node, const char *to_node);
+
+/* The addresses of that interface and of the one where its way ends, where they are known. */
+void packets_addresses(const DataPlane *base, const char *pod_port, AclAddress *near,
+                       AclAddress *far);
 
 /* The largest packet that fits through everything on the way from that interface: 1500 without what
  * tunnels add (NSM's mtu element hands it to the client).  1500 where the way ends early. */
@@ -133,7 +141,8 @@ typedef struct VppCpu {
     int version;      /* NSM_VERSION(...) of its image */
     uint64_t process; /* the container's process: another after a restart */
     guint node;
-    double idle; /* cores that the container uses without traffic, beside its jobs */
+    double idle;    /* cores that the container uses without traffic, beside its jobs */
+    const Acl *acl; /* what it filters by; NULL: nothing is filtered */
 } VppCpu;
 typedef bool (*VppCpuOf)(void *data, const char *owner, VppCpu *out);
 void packets_set_cpus(DataPlane *base, VppCpuOf cpu_of, void *data);

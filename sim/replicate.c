@@ -6,6 +6,7 @@
 #include "sim/fastforward.h"
 #include "sim/fingerprint.h"
 #include "sim/phases.h"
+#include "sim/traffic.h"
 #include "sim/usagelog.h"
 
 #include <errno.h>
@@ -449,6 +450,7 @@ typedef struct Observers {
     Recovery *recovery;
     Phases *phases;
     ChainWatch *watch;
+    TrafficRun *traffic;
     Fingerprint fingerprint;
 } Observers;
 
@@ -461,6 +463,7 @@ observers_init(Observers *observers, const Batch *batch, World *world, Files *fi
     observers->recovery = recovery_new(scenario, batch->chains);
     observers->phases = phases_new(world, scenario, batch->chains, observers->recovery);
     observers->watch = chain_watch_new(world, scenario, batch->chains);
+    observers->traffic = traffic_run_new(world, scenario, batch->chains, observers->watch);
     world_add_sink(world, timeline_sink(observers->timeline));
     world_add_sink(world, recovery_sink(observers->recovery));
     world_add_sink(world, phases_sink(observers->phases));
@@ -479,6 +482,7 @@ static void
 observers_clear(Observers *observers)
 {
     timeline_free(observers->timeline);
+    traffic_run_free(observers->traffic);
     chain_watch_free(observers->watch);
     phases_free(observers->phases);
     recovery_free(observers->recovery);
@@ -520,6 +524,8 @@ run_one(Batch *batch, uint32_t replication, Share *share, GError **error)
         outcome_collect(world, batch->scenario, batch->chains, &sources, seed, replication);
     phases_collect(observers.phases, outcome);
     chain_watch_collect(observers.watch, outcome);
+    traffic_run_collect(observers.traffic, outcome);
+    traffic_run_stop(observers.traffic);
     if (files.usage != NULL) {
         usage_log_end(files.usage);
     }

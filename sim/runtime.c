@@ -107,6 +107,35 @@ remove_sandbox(World *world, const char *pod_key)
     usage_retire_pod(world, pod_key);
 }
 
+const char *
+runtime_find_pod(const World *world, const Object *object, const WorldNode **node)
+{
+    const struct Sandbox *oldest = NULL;
+    const char *found = NULL;
+    GHashTableIter iter;
+    void *key, *value;
+    g_hash_table_iter_init(&iter, world->sandboxes);
+    while (g_hash_table_iter_next(&iter, &key, &value)) {
+        const struct Sandbox *sandbox = value;
+        if ((oldest == NULL || sandbox->pod_uid < oldest->pod_uid) &&
+            object_owns_pod(object, key)) {
+            oldest = sandbox;
+            found = key;
+        }
+    }
+    if (found != NULL) {
+        *node = oldest->node;
+    }
+    return found;
+}
+
+const char *
+runtime_node_of_pod(const World *world, const char *pod_key)
+{
+    const struct Sandbox *sandbox = g_hash_table_lookup(world->sandboxes, pod_key);
+    return sandbox != NULL ? sandbox->node->name : NULL;
+}
+
 static int
 compare_sandboxes(const void *a, const void *b)
 {

@@ -508,6 +508,7 @@ world_start_process(World *world, Machine *machine, WorldNode *node)
     event_init(&process->start_event, on_start_event, 0);
     event_init(&process->kill_event, on_kill, 0);
     usage_begin(process);
+    world->n_lives++;
     g_ptr_array_add(world->processes, process);
     tell_observer(process);
     RandomStream random;
@@ -562,6 +563,7 @@ end_process(Process *process, int exit_code, bool silently)
 {
     World *world = process->world;
     process->dead = true;
+    world->n_lives++;
     process->exit_code = exit_code;
     tell_observer(process);
     for (guint i = 0; i < process->addresses->len; i++) {
@@ -610,11 +612,37 @@ world_vpp_cpu(void *data, const char *owner, VppCpu *out)
                             .version = process_version(info),
                             .process = process->id,
                             .node = process->node->index,
-                            .idle = world->calibration->idle[info->component]};
+                            .idle = world->calibration->idle[info->component],
+                            .acl = scenario_acl_of_pod(world->scenario, owner)};
             return true;
         }
     }
     return false;
+}
+
+static bool
+declares_port(const ContainerSpec *container, int port)
+{
+    for (guint i = 0; container != NULL && i < container->n_ports; i++) {
+        if (container->ports[i].container_port == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Process *
+world_find_server(const World *world, const char *pod_key, int port)
+{
+    for (guint i = 0; i < world->processes->len; i++) {
+        Process *process = g_ptr_array_index(world->processes, i);
+        const ProcessInfo *info = process->info;
+        if (!process->dead && !info->paused && g_strcmp0(info->pod_key, pod_key) == 0 &&
+            declares_port(info->container, port)) {
+            return process;
+        }
+    }
+    return NULL;
 }
 
 static void

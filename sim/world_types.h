@@ -132,6 +132,7 @@ struct World {
     PodMeter pod_meters[N_COMPONENTS];
     GHashTable *running_pods; /* "namespace/pod" -> number of its containers that run */
     uint64_t last_id;
+    uint64_t n_lives; /* processes that began or ended so far */
     uint64_t n_messages;
     nsec_t skipped;
     bool started;
@@ -159,6 +160,8 @@ bool world_address_is_silent(const World *world, const char *address);
 /* CPU time of a message or of work at this process; 0 when the calibration gives none. */
 nsec_t world_demand(Process *process, MessageType type, int weight);
 void world_listen(Process *process, const char *address);
+/* The process of that Pod whose container declares that port; NULL: none. */
+Process *world_find_server(const World *world, const char *pod_key, int port);
 /* Tells the sinks. */
 void world_mark(World *world, const TraceEvent *event);
 
@@ -178,6 +181,11 @@ void runtime_perform(Process *kubelet, const Action *action);
 void runtime_process_ended(Process *process, bool silently);
 /* Everything that was to happen on this node is forgotten, sandboxes too. */
 void runtime_node_off(World *world, const WorldNode *node);
+/* A Pod of that object which is there, by its "namespace/name" (borrowed), and its node; NULL:
+ * none. The oldest of several. */
+const char *runtime_find_pod(const World *world, const Object *object, const WorldNode **node);
+/* The node of a Pod that is there; NULL: it is not. */
+const char *runtime_node_of_pod(const World *world, const char *pod_key);
 void runtime_init(World *world);
 void runtime_clear(World *world);
 

@@ -227,11 +227,14 @@ decode_mounts(const Decoder *d, const TreeNode *at, ContainerSpec *out, GError *
     }
     out->n_mounts = tree_size(list);
     out->mounts = g_new0(VolumeMount, out->n_mounts);
+    static const char *const unmodelled[] = {"subPathExpr", NULL};
     for (guint i = 0; i < out->n_mounts; i++) {
         const TreeNode *mount = tree_item(list, i);
         VolumeMount *m = &out->mounts[i];
+        decode_warn_unmodelled(d, mount, unmodelled);
         if (!decode_required_string(d, mount, "name", "a volumeMount", &m->volume, error) ||
-            !decode_required_string(d, mount, "mountPath", "a volumeMount", &m->path, error)) {
+            !decode_required_string(d, mount, "mountPath", "a volumeMount", &m->path, error) ||
+            !decode_string(mount, "subPath", &m->sub_path, error)) {
             return false;
         }
     }
@@ -375,7 +378,9 @@ copy_mounts(const ContainerSpec *from, ContainerSpec *out)
     out->mounts = g_new0(VolumeMount, from->n_mounts);
     for (guint i = 0; i < from->n_mounts; i++) {
         const VolumeMount *mount = &from->mounts[i];
-        out->mounts[i] = (VolumeMount){g_strdup(mount->volume), g_strdup(mount->path)};
+        out->mounts[i] = (VolumeMount){.volume = g_strdup(mount->volume),
+                                       .path = g_strdup(mount->path),
+                                       .sub_path = g_strdup(mount->sub_path)};
     }
 }
 
@@ -422,6 +427,7 @@ container_spec_clear(ContainerSpec *container)
     for (guint i = 0; i < container->n_mounts; i++) {
         g_free(container->mounts[i].volume);
         g_free(container->mounts[i].path);
+        g_free(container->mounts[i].sub_path);
     }
     g_free(container->mounts);
     g_free(container->startup.command);

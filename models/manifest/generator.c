@@ -95,6 +95,19 @@ read_content(const Generator *generator, const TreeNode *name, char **out, gsize
     return true;
 }
 
+/* Text from a file stands there, at its beginning, so that its readers can point into it. */
+static void
+mark_as_file(const Generator *generator, const char *key, const TreeNode *path)
+{
+    TreeNode *value = tree_get(tree_get(generator->object, "data"), key);
+    g_autofree char *file = layer_file(generator->layer, path, NULL);
+    if (value == NULL || file == NULL || generator->is_secret) {
+        return;
+    }
+    g_clear_pointer(&value->mark.file, g_ref_string_release);
+    value->mark = (TreeMark){.file = g_ref_string_new(file), .line = 1, .column = 1};
+}
+
 /* "key=path", or "path", whose last name is the key then. */
 static bool
 add_file(Generator *generator, const TreeNode *item, GError **error)
@@ -114,8 +127,12 @@ add_file(Generator *generator, const TreeNode *item, GError **error)
     tree_set_mark(path, item);
     g_autofree char *content = NULL;
     gsize length = 0;
-    return read_content(generator, path, &content, &length, error) &&
-           add_data(generator, key, content, length, item, error);
+    if (!read_content(generator, path, &content, &length, error) ||
+        !add_data(generator, key, content, length, item, error)) {
+        return false;
+    }
+    mark_as_file(generator, key, path);
+    return true;
 }
 
 /* "key=value"; quotes around the whole value are dropped. */

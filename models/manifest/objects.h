@@ -79,6 +79,7 @@ typedef struct ContainerPort {
 typedef struct VolumeMount {
     char *volume;
     char *path;
+    char *sub_path; /* what of the volume is mounted; NULL: all of it */
 } VolumeMount;
 
 typedef struct ContainerSpec {
@@ -107,11 +108,19 @@ typedef enum VolumeKind {
     VOLUME_PROJECTED,
 } VolumeKind;
 
+/* A key of a ConfigMap or Secret and the file that shows it. */
+typedef struct VolumeItem {
+    char *key;
+    char *path;
+} VolumeItem;
+
 typedef struct VolumeSpec {
     char *name;
     VolumeKind kind;
     char *source; /* host path, or the ConfigMap's or Secret's name; NULL otherwise */
     bool optional;
+    VolumeItem *items; /* none: every key is a file of its name */
+    guint n_items;
     TreeMark mark;
 } VolumeSpec;
 

@@ -83,6 +83,26 @@ find_volume(const PodSpec *spec, guint n, const char *name)
     return NULL;
 }
 
+/* Which keys of a ConfigMap or Secret are shown, and as which files. */
+static bool
+decode_items(const Decoder *d, const TreeNode *source, VolumeSpec *out, GError **error)
+{
+    const TreeNode *list = NULL;
+    if (!decode_list(source, "items", &list, error)) {
+        return false;
+    }
+    out->n_items = tree_size(list);
+    out->items = g_new0(VolumeItem, out->n_items);
+    for (guint i = 0; i < out->n_items; i++) {
+        const TreeNode *item = tree_item(list, i);
+        if (!decode_required_string(d, item, "key", "an item", &out->items[i].key, error) ||
+            !decode_required_string(d, item, "path", "an item", &out->items[i].path, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool
 decode_volume_source(const Decoder *d, const TreeNode *at, VolumeSpec *out, GError **error)
 {
@@ -100,7 +120,8 @@ decode_volume_source(const Decoder *d, const TreeNode *at, VolumeSpec *out, GErr
         g_autofree char *of = g_strdup_printf("volume %s", out->name);
         return (!volume_rows[i].source ||
                 decode_required_string(d, node, volume_rows[i].source, of, &out->source, error)) &&
-               decode_bool(node, "optional", &out->optional, error);
+               decode_bool(node, "optional", &out->optional, error) &&
+               decode_items(d, node, out, error);
     }
     /* SetDefaults_Volume: without any source it is an emptyDir. */
     if (tree_size(at) == 1 || (tree_size(at) == 2 && tree_get(at, "emptyDir"))) {

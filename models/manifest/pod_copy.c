@@ -41,6 +41,16 @@ copy_pod_terms(const PodTerm *from, guint n)
     return copies;
 }
 
+static VolumeItem *
+copy_items(const VolumeItem *from, guint n)
+{
+    VolumeItem *copies = g_new0(VolumeItem, n);
+    for (guint i = 0; i < n; i++) {
+        copies[i] = (VolumeItem){.key = g_strdup(from[i].key), .path = g_strdup(from[i].path)};
+    }
+    return copies;
+}
+
 static VolumeSpec *
 copy_volumes(const VolumeSpec *from, guint n)
 {
@@ -49,6 +59,7 @@ copy_volumes(const VolumeSpec *from, guint n)
         copies[i] = from[i];
         copies[i].name = g_strdup(from[i].name);
         copies[i].source = g_strdup(from[i].source);
+        copies[i].items = copy_items(from[i].items, from[i].n_items);
         decode_mark(&from[i].mark, &copies[i].mark);
     }
     return copies;
@@ -129,6 +140,11 @@ free_volumes(VolumeSpec *volumes, guint n)
     for (guint i = 0; i < n; i++) {
         g_free(volumes[i].name);
         g_free(volumes[i].source);
+        for (guint item = 0; item < volumes[i].n_items; item++) {
+            g_free(volumes[i].items[item].key);
+            g_free(volumes[i].items[item].path);
+        }
+        g_free(volumes[i].items);
         decode_mark_clear(&volumes[i].mark);
     }
     g_free(volumes);

@@ -263,7 +263,9 @@ source_parse_inline(const TreeNode *scalar, bool trim, GError **error)
 {
     const char *text = tree_text(scalar);
     TreeMark start = scalar->mark;
-    if (strchr(text, '\n') != NULL) {
+    /* text that configMapGenerator took from a file: nothing else in a mapping begins at 1:1 */
+    bool whole_file = start.line == 1 && start.column == 1;
+    if (!whole_file && strchr(text, '\n') != NULL) {
         /* block text begins on the line behind its indicator, indented by the same on each */
         start.line++;
         int indent = indentation(start.file, start.line) - (int)strspn(text, " ");

@@ -32,8 +32,8 @@ GPtrArray *source_list(const char *directory, GError **error);
  * with source_core_booleans. */
 bool source_read_objects(const char *path, bool within, GPtrArray *resources, GError **error);
 
-/* Parses the text of a scalar in a file, an inline patch, with marks into that file.  `trim`:
- * without the blanks and line breaks at its end. */
+/* Parses the text of a scalar in a file (an inline patch, the data of a ConfigMap) with marks into
+ * that file.  `trim`: without the blanks and line breaks at its end. */
 GPtrArray *source_parse_inline(const TreeNode *scalar, bool trim, GError **error);
 
 /* The text of a string field at `key`, NULL when there is none. */

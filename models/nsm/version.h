@@ -38,6 +38,16 @@ nsm_registry_dial_timeout(int version, bool endpoints)
     return endpoints ? 300 * NSEC_PER_MSEC : NSEC_PER_SEC;
 }
 
+/* Where a firewall's rules are when NSM_ACL_CONFIG_PATH does not say: the Config of
+ * cmd-nse-firewall-vpp (FACTS 2.7).  The release of the change is not known; the manifests of v1.14
+ * are the first seen with the new path. */
+static inline const char *
+nsm_acl_config_path(int version)
+{
+    return nsm_before(version, 1, 14) ? "/etc/vppagent-firewall/config.yaml"
+                                      : "/etc/firewall/config.yaml";
+}
+
 /* discoverforwarder looks both the service and the forwarders up on every Request in newer
  * releases, only the stored forwarder by name before (FACTS 1.8; same remark on the release). */
 static inline bool

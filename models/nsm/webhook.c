@@ -30,7 +30,8 @@ static void
 add_mount(ContainerSpec *container, const char *volume, const char *path)
 {
     container->mounts = g_renew(VolumeMount, container->mounts, container->n_mounts + 1);
-    container->mounts[container->n_mounts++] = (VolumeMount){g_strdup(volume), g_strdup(path)};
+    container->mounts[container->n_mounts++] =
+        (VolumeMount){.volume = g_strdup(volume), .path = g_strdup(path)};
 }
 
 static bool

@@ -4,11 +4,12 @@
  *   maxmin [--json FILE]     all cases, as a table; FILE gets lines of JSON
  *
  * Each node has a link up, a link down and a CPU; a flow uses up and CPU of one node, CPU and down
- * of another.  A step removes the oldest flow, adds one between two random nodes and solves; a
- * flow whose rate is then another counts as one changed rate.  In "mixed" every node has its own
- * link (1, 2.5, 5 or 10 Gbit/s) and CPU (so that about half of the flows have their bottleneck at
- * either); in "alike" all nodes are the same and many levels are ties.  "from nothing" solves the
- * whole system each time, by the same code. */
+ * of another.  A step removes the oldest flow, adds one between two random nodes and solves; a flow
+ * whose rate is then another counts as one changed rate.  In "mixed" every node has its own link
+ * (1, 2.5, 5 or 10 Gbit/s) and CPU (1 to 8 cores): of 1,000 flows on 200 nodes about 720 have their
+ * bottleneck at a link and 280 at a CPU.  In "alike" all nodes are the same and many levels are
+ * ties. "from nothing" replaces all flows in each step.  Times are CPU times and include the
+ * changes and the calls for changed rates. */
 #include "sim/maxmin.h"
 
 #include "base/random.h"

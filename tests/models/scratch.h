@@ -53,6 +53,7 @@ scratch_write(const char *name, const char *text)
     g_autofree char *path = scratch_path(name);
     g_autofree char *directory = g_path_get_dirname(path);
     ck_assert_int_eq(g_mkdir_with_parents(directory, 0700), 0);
+    g_remove(path); /* a file that is there would be replaced safely: only after a sync */
     ck_assert(g_file_set_contents(path, text, -1, NULL));
 }
 

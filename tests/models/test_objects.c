@@ -330,16 +330,17 @@ END_TEST
 
 START_TEST(volumes_know_their_sources)
 {
-    g_autoptr(GPtrArray) objects =
-        decode(POD "  volumes:\n"
-                   "  - {name: sock, hostPath: {path: /run/spire, type: Directory}}\n"
-                   "  - {name: conf, configMap: {name: m, optional: true}}\n"
-                   "  - {name: key, secret: {secretName: s}}\n"
-                   "  - {name: tmp, emptyDir: {}}\n"
-                   "  - {name: token, projected: {sources: []}}\n"
-                   "  - {name: bare}\n"
-                   "  - {name: nfs, nfs: {server: a, path: /b}}\n" CONTAINER
-                   "    volumeMounts: [{name: conf, mountPath: /etc/x}]\n");
+    g_autoptr(GPtrArray) objects = decode(
+        POD "  volumes:\n"
+            "  - {name: sock, hostPath: {path: /run/spire, type: Directory}}\n"
+            "  - {name: conf, configMap: {name: m, optional: true, items: [{key: k, path: f}]}}\n"
+            "  - {name: key, secret: {secretName: s}}\n"
+            "  - {name: tmp, emptyDir: {}}\n"
+            "  - {name: token, projected: {sources: []}}\n"
+            "  - {name: bare}\n"
+            "  - {name: nfs, nfs: {server: a, path: /b}}\n" CONTAINER
+            "    volumeMounts: [{name: conf, mountPath: /etc/x}, "
+            "{name: tmp, mountPath: /f, subPath: sub}]\n");
     const PodSpec *pod = first_pod(objects);
     static const VolumeKind kinds[] = {VOLUME_HOST_PATH, VOLUME_CONFIG_MAP, VOLUME_SECRET,
                                        VOLUME_EMPTY_DIR, VOLUME_PROJECTED,  VOLUME_EMPTY_DIR,
@@ -355,6 +356,14 @@ START_TEST(volumes_know_their_sources)
     ck_assert(!pod->volumes[2].optional);
     ck_assert_str_eq(pod->containers[0].mounts[0].volume, "conf");
     ck_assert_str_eq(pod->containers[0].mounts[0].path, "/etc/x");
+    ck_assert_ptr_null(pod->containers[0].mounts[0].sub_path);
+    ck_assert_uint_eq(pod->volumes[0].n_items, 0);
+    PodSpec *copy = pod_spec_copy(pod);
+    ck_assert_str_eq(copy->containers[0].mounts[1].sub_path, "sub");
+    ck_assert_uint_eq(copy->volumes[1].n_items, 1);
+    ck_assert_str_eq(copy->volumes[1].items[0].key, "k");
+    ck_assert_str_eq(copy->volumes[1].items[0].path, "f");
+    pod_spec_free(copy);
 }
 END_TEST
 

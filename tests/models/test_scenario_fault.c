@@ -1,82 +1,8 @@
-/* spec.faults, spec.traffic, spec.fastForward and spec.fingerprint of a scenario: every key, every
- * refusal; the metrics that thresholds may name. */
+/* spec.faults, spec.fastForward and spec.fingerprint of a scenario: every key, every refusal; the
+ * metrics that thresholds may name. */
 #include "models/scenario.h"
 
-#include "tests/models/scratch.h"
-
-/* Two nodes, NSM, SPIRE, and one chain "svc" from the Deployment client to the Deployment nse. */
-#define HEAD                                                                                       \
-    "apiVersion: vwire/v1alpha1\nkind: Scenario\nmetadata: {name: small}\nspec:\n"                 \
-    "  duration: 20m\n  calibration: calibration.yaml\n  cluster:\n    nodes:\n"                   \
-    "    - {name: one, allocatable: {cpu: 40, memory: 64Gi}}\n"                                    \
-    "    - {name: two, allocatable: {cpu: 40, memory: 64Gi}}\n"                                    \
-    "    - {name: three, allocatable: {cpu: 40, memory: 64Gi}}\n"                                  \
-    "    defaultLink: {latency: 1ms}\n"                                                            \
-    "  manifests: [{path: nsm.yaml}, {path: app.yaml, startTime: 60s}]\n"
-#define FAULT_LINE 14 /* the first line behind it */
-
-static void
-add_workload(GString *text, const char *kind, const char *ns, const char *name, const char *image,
-             const char *env)
-{
-    g_string_append_printf(text,
-                           "---\napiVersion: apps/v1\nkind: %s\n"
-                           "metadata: {name: %s, namespace: %s}\nspec:\n"
-                           "  selector: {matchLabels: {app: %s}}\n  template:\n"
-                           "    metadata: {labels: {app: %s}}\n    spec:\n      containers:\n"
-                           "      - {name: %s, image: \"reg/%s:v1.4.0\", env: [%s]}\n",
-                           kind, name, ns, name, name, name, image, env);
-}
-
-static void
-write_files(const char *spec)
-{
-    g_autoptr(GString) nsm = g_string_new(NULL), app = g_string_new(NULL);
-    add_workload(nsm, "DaemonSet", "nsm-system", "nsmgr", "cmd-nsmgr", "");
-    add_workload(nsm, "DaemonSet", "nsm-system", "forwarder-vpp", "cmd-forwarder-vpp", "");
-    add_workload(nsm, "Deployment", "nsm-system", "registry-k8s", "cmd-registry-k8s", "");
-    add_workload(nsm, "DaemonSet", "spire", "spire-agent", "spire-agent", "");
-    add_workload(nsm, "StatefulSet", "spire", "spire-server", "spire-server", "");
-    add_workload(app, "Deployment", "ns-a", "client", "cmd-nsc",
-                 "{name: NSM_NETWORK_SERVICES, value: \"kernel://svc/nsm-7\"}");
-    add_workload(app, "Deployment", "ns-a", "nse", "cmd-nse-icmp-responder",
-                 "{name: NSM_SERVICE_NAMES, value: svc}, "
-                 "{name: NSM_CIDR_PREFIX, value: 172.16.1.100/31}");
-    g_autofree char *text = g_strconcat(HEAD, spec, NULL);
-    scratch_write_calibration("calibration.yaml", "");
-    scratch_write("nsm.yaml", nsm->str);
-    scratch_write("app.yaml", app->str);
-    scratch_write("s.yaml", text);
-}
-
-static Scenario *
-load_with(const char *spec, const char *const *sets, GError **error)
-{
-    const ScenarioOptions options = {.sets = sets};
-    g_autofree char *path = scratch_path("s.yaml");
-    write_files(spec);
-    return scenario_load(path, &options, error);
-}
-
-static Scenario *
-load_good(const char *spec)
-{
-    g_autoptr(GError) error = NULL;
-    Scenario *scenario = load_with(spec, NULL, &error);
-    ck_assert_msg(scenario != NULL, "%s: %s", spec, error != NULL ? error->message : "");
-    return scenario;
-}
-
-/* The error has a place in the scenario. */
-static void
-expect_error(const char *spec, VwireError code, const char *expected)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Scenario) scenario = load_with(spec, NULL, &error);
-    ck_assert_msg(scenario == NULL, "no error for %s", spec);
-    ck_assert_msg(strstr(error->message, "s.yaml:") != NULL, "%s", error->message);
-    check_error(&error, code, expected);
-}
+#include "tests/models/small.h"
 
 /* One entry of spec.faults, in braces. */
 static Scenario *
@@ -122,7 +48,7 @@ START_TEST(every_preset_is_read)
         ck_assert_str_eq(scenario->faults[0].preset, *name);
         ck_assert_int_eq(scenario->faults[0].start_time, 120 * NSEC_PER_SEC);
         ck_assert_uint_ge(scenario->faults[0].n_parts, 1);
-        ck_assert_int_eq(scenario->faults[0].mark.line, FAULT_LINE + 1);
+        ck_assert_int_eq(scenario->faults[0].mark.line, SMALL_LINE + 1);
         ck_assert_uint_eq(scenario->warnings->len, 0);
     }
 }
@@ -541,7 +467,7 @@ START_TEST(faults_can_be_set)
     ck_assert_msg(scenario != NULL, "%s", error != NULL ? error->message : "");
     ck_assert_int_eq(scenario->faults[0].start_time, 300 * NSEC_PER_SEC);
     ck_assert_int_eq(scenario->faults[1].parts[0].latency, 3 * NSEC_PER_MSEC);
-    ck_assert_double_eq(scenario->pings[0].rate, 5);
+    ck_assert_double_eq(scenario->traffic[0].rate, 5);
     static const char *const BAD[] = {"faults[0].startTime=21m", NULL};
     g_autoptr(Scenario) none = load_with(SPEC, BAD, &error);
     ck_assert_ptr_null(none);
@@ -550,84 +476,6 @@ START_TEST(faults_can_be_set)
     g_autoptr(Scenario) missing = load_with(SPEC, NONE, &error);
     ck_assert_ptr_null(missing);
     check_error(&error, VWIRE_ERROR_INVALID, "\"faults\" has no item 7");
-}
-END_TEST
-
-/* ------ traffic ------ */
-
-static void
-expect_ping_error(const char *ping, VwireError code, const char *expected)
-{
-    g_autofree char *spec = g_strdup_printf("  traffic:\n    ping: {%s}\n", ping);
-    expect_error(spec, code, expected);
-}
-
-#define RATE "executor: constant-arrival-rate, rate: 10"
-#define FLOW "flow: {from: deployment/client, to: deployment/nse, protocol: icmp}"
-
-START_TEST(echoes_are_read)
-{
-    g_autoptr(Scenario) scenario =
-        load_good("  traffic:\n    ping: {executor: constant-arrival-rate, rate: 30, timeUnit: 1m, "
-                  "startTime: 90s, duration: 5m, flow: {from: Deployment/ns-a/client, to: "
-                  "172.16.1.100, protocol: icmp, size: 1400}}\n    other: {" RATE ", " FLOW "}\n");
-    ck_assert_uint_eq(scenario->n_pings, 2);
-    const ScenarioPing *ping = &scenario->pings[0];
-    ck_assert_str_eq(ping->name, "ping");
-    ck_assert_str_eq(ping->from, "Deployment/ns-a/client");
-    ck_assert_str_eq(ping->to, "172.16.1.100");
-    ck_assert_double_eq(ping->rate, 0.5);
-    ck_assert_int_eq(ping->size, 1400);
-    ck_assert_int_eq(ping->start_time, 90 * NSEC_PER_SEC);
-    ck_assert_int_eq(ping->duration, 300 * NSEC_PER_SEC);
-    ck_assert_int_eq(scenario->pings[1].size, 56);
-    ck_assert_int_eq(scenario->pings[1].duration, 0);
-    ck_assert_uint_eq(scenario->warnings->len, 0);
-}
-END_TEST
-
-START_TEST(other_traffic_is_refused)
-{
-    static const Refusal CASES[] = {
-        {"executor: iperf", VWIRE_ERROR_UNSUPPORTED, "found the executor \"iperf\"; this version"},
-        {RATE ", flow: {from: deployment/client, to: deployment/nse, protocol: tcp}",
-         VWIRE_ERROR_UNSUPPORTED, "found the protocol \"tcp\""},
-        {"rate: 1, " FLOW, VWIRE_ERROR_INVALID, "has no \"executor\""},
-        {RATE, VWIRE_ERROR_INVALID, "has no \"flow\""},
-        {RATE ", " FLOW ", stages: []", VWIRE_ERROR_PARSE, "unknown field \"stages\""},
-        {RATE ", flow: {from: deployment/nse, to: deployment/nse, protocol: icmp}",
-         VWIRE_ERROR_INVALID, "expected the client of a chain; the manifests have deployment/cl"},
-        {RATE ", flow: {from: client, to: deployment/nse, protocol: icmp}", VWIRE_ERROR_INVALID,
-         "from: found \"client\""},
-        {RATE ", flow: {from: deployment/client, to: deployment/other, protocol: icmp}",
-         VWIRE_ERROR_INVALID, "the chain svc ends at deployment/nse"},
-        {RATE ", flow: {from: deployment/client, to: 10.0.0.1, protocol: icmp}",
-         VWIRE_ERROR_INVALID, "whose NSM_CIDR_PREFIX is 172.16.1.100/31"},
-        {RATE ", flow: {from: deployment/client, to: nse, protocol: icmp}", VWIRE_ERROR_INVALID,
-         "or an IPv4 address"},
-        {RATE ", flow: {from: deployment/client, to: deployment/nse, protocol: icmp, size: -1}",
-         VWIRE_ERROR_PARSE, "-1"},
-        {"executor: constant-arrival-rate, " FLOW, VWIRE_ERROR_INVALID, "has no \"rate\""},
-        {"executor: constant-arrival-rate, rate: 0, " FLOW, VWIRE_ERROR_INVALID, "rate: found 0"},
-        {RATE ", timeUnit: 0s, " FLOW, VWIRE_ERROR_INVALID, "timeUnit: found 0s"},
-        {RATE ", startTime: 20m, " FLOW, VWIRE_ERROR_INVALID, "startTime: found 20m"},
-        {RATE ", duration: 0s, " FLOW, VWIRE_ERROR_INVALID, "duration: found 0s"},
-    };
-    for (guint i = 0; i < G_N_ELEMENTS(CASES); i++) {
-        expect_ping_error(CASES[i].fault, CASES[i].code, CASES[i].expected);
-    }
-    expect_error("  traffic: [a]\n", VWIRE_ERROR_PARSE, "traffic: found");
-}
-END_TEST
-
-START_TEST(echoes_need_a_path)
-{
-    static const char *const NO_ENDPOINT[] = {"deployment/nse:image=other", NULL};
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Scenario) scenario =
-        load_with("  traffic:\n    ping: {" RATE ", " FLOW "}\n", NO_ENDPOINT, &error);
-    ck_assert_ptr_null(scenario);
-    check_error(&error, VWIRE_ERROR_INVALID, "the chain svc has no endpoint");
 }
 END_TEST
 
@@ -660,7 +508,7 @@ START_TEST(thresholds_name_what_a_run_gives)
 {
     g_autoptr(Scenario) scenario =
         load_good("  faults: [{preset: local-nse-death, startTime: 2m}]\n"
-                  "  traffic: {ping: {" RATE ", " FLOW "}}\n"
+                  "  traffic: {ping: {" SMALL_PING "}}\n"
                   "  thresholds:\n"
                   "    sfc_recovery_seconds{fault=\"local-nse-death\"}: avg<10\n"
                   "    sfc_rtt_seconds{chain=\"svc\", probe=\"ping\"}: p(99)<1\n"
@@ -692,7 +540,7 @@ START_TEST(malformed_faults_are_refused_in_order)
         "  - {name: b, " NET ", mode: fixed, value: \"1\", action: delay, " WIRE
         ", delay: {latency: 20ms}}\n"
         "  - {" STRESS ", containerNames: [nse], stressors: {memory: {workers: 1, size: 1Mi}}}\n"
-        "  traffic: {ping: {" RATE ", " FLOW "}}\n";
+        "  traffic: {ping: {" SMALL_PING "}}\n";
     static const char *const VALUES[] = {"{}", "[]", "~", "\"\"", "-1", "[[a]]", "{a: b}", "true"};
     g_autoptr(Scenario) good = load_good(GOOD);
     ck_assert_uint_eq(good->n_faults, 3);
@@ -739,9 +587,6 @@ main(void)
         times_that_cannot_be_are_refused,
         faults_on_one_target_at_one_time_are_refused,
         faults_can_be_set,
-        echoes_are_read,
-        other_traffic_is_refused,
-        echoes_need_a_path,
         fast_forward_and_fingerprint_are_read,
         thresholds_name_what_a_run_gives,
         malformed_faults_are_refused_in_order,

@@ -1,0 +1,169 @@
+/* What vwire run prints of traffic: what became of it, where its time went, what was lost where,
+ * and whether every V-wire carried what entered it.  Tables of one replication are of the first. */
+#include "cli/cli.h"
+#include "cli/report.h"
+
+#include "sim/packets.h"
+
+#include <stdio.h>
+
+#define MAX_ROWS 20
+#define MAX_EXPLAINED 4 /* flows and chains of which everything is shown */
+#define MS 1000
+
+/* "0.438 [0.431, 0.445]" in ms over replications, and quantiles over all. */
+static void
+add_times(Table *table, const Scenario *scenario, const Study *study, const FlowOutcome *flow,
+          const char *metric, const char *label)
+{
+    g_autoptr(MetricKey) key = metric_key_new(metric);
+    metric_key_set_label(key, label, flow->name);
+    if (flow->chain != NULL) {
+        metric_key_set_label(key, "chain", flow->chain->name);
+    }
+    g_autofree char *text = metric_key_format(key);
+    const MetricSeries *series = study_series(study, text);
+    g_auto(Sample) means = {0}, all = {0};
+    if (series != NULL) {
+        series_values(series, &means);
+        series_pooled(series, &all);
+    }
+    g_autofree char *mean = g_strdup("-");
+    Interval interval;
+    if (means.n > 0) {
+        g_free(mean);
+        mean = g_strdup_printf("%.3f", means.mean * MS);
+    }
+    if (sample_mean_interval(&means, scenario->replications.confidence, &interval)) {
+        g_free(mean);
+        mean = g_strdup_printf("%.3f [%.3f, %.3f]", means.mean * MS, interval.low * MS,
+                               interval.high * MS);
+    }
+    g_autofree char *range =
+        all.n == 0 ? g_strdup("-|-|-")
+                   : g_strdup_printf("%.3f|%.3f|%.3f", sample_quantile(&all, 0.5) * MS,
+                                     sample_quantile(&all, 0.95) * MS, all.max * MS);
+    table_add(table,
+              "%s|%s|%" G_GUINT64_FORMAT "|%" G_GUINT64_FORMAT "|%" G_GUINT64_FORMAT "|%s|%s",
+              flow->name, flow->chain != NULL ? flow->chain->name : "(cluster network)",
+              flow->n_begun, flow->n_done, flow->n_failed + flow->n_skipped, mean, range);
+}
+
+static void
+print_flows(const Scenario *scenario, const Study *study, const GPtrArray *flows)
+{
+    printf("\nTraffic: iterations of the first replication; milliseconds of all (mean [%g %% "
+           "confidence])\n",
+           scenario->replications.confidence * 100);
+    Table *table = table_new("FLOW|CHAIN|>BEGUN|>ANSWERED|>FAILED|>MEAN MS|>MEDIAN|>95 %|>MAX");
+    for (guint i = 0; i < MIN(flows->len, MAX_ROWS); i++) {
+        const FlowOutcome *flow = g_ptr_array_index(flows, i);
+        if (flow->echoes && flow->is_probe) {
+            add_times(table, scenario, study, flow, "sfc_rtt_seconds", "probe");
+        } else {
+            add_times(table, scenario, study, flow,
+                      flow->echoes ? "sfc_rtt_seconds" : "sfc_request_seconds", "flow");
+        }
+    }
+    table_print(table);
+    if (flows->len > MAX_ROWS) {
+        printf("  ... and %u flows more: all are in summary.json\n", flows->len - MAX_ROWS);
+    }
+}
+
+static void
+print_places(const FlowOutcome *flow)
+{
+    double total = 0;
+    for (guint i = 0; i < flow->places->len; i++) {
+        const FlowPlace *place = g_ptr_array_index(flow->places, i);
+        for (int part = 0; part < N_DELAY_PARTS; part++) {
+            total += place->parts[part];
+        }
+    }
+    if (total <= 0) {
+        return;
+    }
+    printf("Where the time of one iteration of %s went, milliseconds, both ways\n", flow->name);
+    g_autoptr(GString) titles = g_string_new("PLACE");
+    for (int part = 0; part < N_DELAY_PARTS; part++) {
+        g_autofree char *name = g_ascii_strup(delay_part_name((DelayPart)part), -1);
+        g_string_append_printf(titles, "|>%s", name);
+    }
+    g_string_append(titles, "|>SUM|>SHARE");
+    Table *table = table_new(titles->str);
+    for (guint i = 0; i < flow->places->len; i++) {
+        const FlowPlace *place = g_ptr_array_index(flow->places, i);
+        g_autoptr(GString) row = g_string_new(place->place);
+        double sum = 0;
+        for (int part = 0; part < N_DELAY_PARTS; part++) {
+            g_string_append_printf(row, "|%.4f", place->parts[part] / 1e6);
+            sum += place->parts[part];
+        }
+        g_string_append_printf(row, "|%.4f|%.0f %%", sum / 1e6, 100 * sum / total);
+        table_add(table, "%s", row->str);
+    }
+    table_print(table);
+}
+
+static void
+print_losses(const FlowOutcome *flow)
+{
+    for (guint i = 0; i < flow->drops->len; i++) {
+        const FlowDrop *drop = g_ptr_array_index(flow->drops, i);
+        printf("  %s: %" G_GUINT64_FORMAT " packet(s) dropped at %s: %s\n", flow->name, drop->n,
+               drop->place, drop->what);
+    }
+    for (guint i = 0; i < flow->failures->len; i++) {
+        printf("  %s: %s\n", flow->name, (const char *)g_ptr_array_index(flow->failures, i));
+    }
+    if (flow->n_skipped > 0) {
+        printf("  %s: %" G_GUINT64_FORMAT
+               " iteration(s) not begun, as maxVUs of them were under way\n",
+               flow->name, flow->n_skipped);
+    }
+}
+
+static void
+print_proof(const ChainOutcome *chain)
+{
+    printf("Proof of the path of chain %s: packets in -> out of each V-wire\n", chain->chain->name);
+    Table *table = table_new(">V-WIRE|FROM|TO|KIND|>FORWARD|>BACK|>MIB|>WENT NO FURTHER");
+    for (guint i = 0; i < chain->wires->len; i++) {
+        const WireOutcome *wire = g_ptr_array_index(chain->wires, i);
+        table_add(table,
+                  "%u|%s|%s|%s|%" G_GUINT64_FORMAT " -> %" G_GUINT64_FORMAT "|%" G_GUINT64_FORMAT
+                  " -> %" G_GUINT64_FORMAT "|%.2f|%" G_GUINT64_FORMAT,
+                  i + 1, wire->from, wire->to, wire->kind, wire->forward_in, wire->forward_out,
+                  wire->back_in, wire->back_out, (double)wire->bytes / (1024 * 1024),
+                  wire->n_dropped);
+    }
+    table_print(table);
+    const char *verdict = chain->problem != NULL ? chain->problem : chain->proof;
+    printf("  %s\n", verdict != NULL
+                         ? verdict
+                         : "every V-wire carried what entered it, in the declared order");
+}
+
+void
+print_traffic(const Scenario *scenario, const Study *study)
+{
+    const Outcome *first = g_ptr_array_index(study->outcomes, 0);
+    if (first->flows->len == 0) {
+        return;
+    }
+    print_flows(scenario, study, first->flows);
+    for (guint i = 0; i < MIN(first->flows->len, MAX_EXPLAINED); i++) {
+        print_places(g_ptr_array_index(first->flows, i));
+    }
+    for (guint i = 0; i < MIN(first->flows->len, MAX_ROWS); i++) {
+        print_losses(g_ptr_array_index(first->flows, i));
+    }
+    for (guint i = 0, n = 0; i < first->chains->len && n < MAX_EXPLAINED; i++) {
+        const ChainOutcome *chain = g_ptr_array_index(first->chains, i);
+        if (chain->wires->len > 0) {
+            print_proof(chain);
+            n++;
+        }
+    }
+}

@@ -1,0 +1,99 @@
+/* What the files of traffic share: traffic.c (when iterations begin, what is reported), pings.c
+ * (ICMP), exchange.c (requests over TCP). */
+#pragma once
+
+#include "base/stats.h"
+#include "sim/flows.h"
+#include "sim/traffic.h"
+#include "sim/world_types.h"
+
+typedef struct Stream Stream;
+typedef struct Exchange Exchange;
+
+/* One of the users of constant-vus.  The ids of his iterations are his number plus multiples of
+ * the number of users. */
+typedef struct User {
+    Stream *stream;
+    Event next;
+    uint64_t id; /* of the next iteration */
+} User;
+
+/* Why iterations failed. */
+typedef struct FailureCount {
+    char *cause;
+    uint64_t n;
+} FailureCount;
+
+struct Stream {
+    PacketFlow packets;
+    TrafficRun *run;
+    World *world;
+    const Traffic *traffic;
+    const Chain *chain;      /* NULL: on the cluster's own network */
+    const Object *from, *to; /* on the cluster's own network */
+    uint64_t n_changes;      /* of the data plane when the next was looked up */
+    uint32_t mtu;            /* of the way */
+    ChainProbe *probe;       /* NULL: it is not one */
+    Event next;              /* iteration of an open executor */
+    nsec_t from_time, until;
+    double phase;
+    RandomStream random;
+    User *users;
+    /* iterations */
+    uint64_t n_due; /* of an open executor, begun or not */
+    uint64_t n_begun;
+    uint64_t n_done;    /* answered */
+    uint64_t n_failed;  /* lost, refused, too late */
+    uint64_t n_skipped; /* not begun: maxVUs were under way */
+    Sample times;       /* s, of those that were answered */
+    GArray *failures;   /* FailureCount, in the order of the first */
+    /* pings.c */
+    GHashTable *pieces; /* id -> Pieces: echoes in several fragments */
+    /* exchange.c */
+    GHashTable *exchanges;  /* id -> Exchange */
+    guint n_idle;           /* connections that wait for a request */
+    char *server_port;      /* where requests arrived last */
+    char *server_place;     /* for reports */
+    Process *server;        /* that listens there; NULL: nobody does */
+    uint64_t server_known;  /* World.n_lives when it was looked up */
+    double bytes;           /* iperf: of flows that have ended */
+    GPtrArray *bottlenecks; /* FluidBottleneck *, of flows that have ended */
+};
+
+struct TrafficRun {
+    World *world;
+    const Scenario *scenario;
+    const Chains *chains;
+    ChainWatch *watch;
+    Flows *flows;
+    GPtrArray *streams; /* Stream * */
+    bool stopped;
+};
+
+static inline uint64_t
+stream_n_under_way(const Stream *stream)
+{
+    return stream->n_begun - stream->n_done - stream->n_failed;
+}
+
+/* traffic.c */
+/* The interface that the stream goes out by now; NULL: there is none yet, or the Pod network. */
+const char *stream_port(const Stream *stream);
+/* Packets from one end to the other, by whatever the stream goes; `port`: where they leave. */
+void stream_send(Stream *stream, const PacketInfo *packet, const char *port);
+/* Bytes from one end to the other (negative: without end) as a fluid flow. */
+FluidFlow *stream_begin_fluid(Stream *stream, bool backward, int64_t bytes,
+                              void (*done)(void *data, FluidFlow *flow), void *data);
+/* An iteration that began then has ended: well (`cause` NULL), or why not. */
+void stream_ended(Stream *stream, uint64_t id, nsec_t began, const char *cause);
+
+/* pings.c */
+void ping_begin(Stream *stream, uint64_t id);
+void ping_arrived(PacketFlow *flow, const PacketInfo *packet);
+void ping_dropped(PacketFlow *flow, const PacketInfo *packet, DropReason reason);
+
+/* exchange.c */
+void exchange_begin(Stream *stream, uint64_t id);
+void exchange_arrived(PacketFlow *flow, const PacketInfo *packet);
+void exchange_dropped(PacketFlow *flow, const PacketInfo *packet, DropReason reason);
+void exchanges_clear(Stream *stream); /* all that are under way are forgotten */

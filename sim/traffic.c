@@ -1,0 +1,360 @@
+/* When iterations begin, and what is reported of them. */
+#include "sim/traffic.h"
+
+#include "models/flow.h"
+#include "models/tcp.h"
+#include "sim/stream.h"
+
+#include <string.h>
+
+#define ICMP_ECHO 8       /* its type: RFC 792 */
+#define CLIENT_PORT 49152 /* the first ephemeral one: RFC 6335 */
+#define TCP_ACK 0x10
+
+/* ---- where a stream goes ---- */
+
+const char *
+stream_port(const Stream *stream)
+{
+    return stream->chain != NULL ? chain_watch_port(stream->run->watch, stream->chain->index)
+                                 : NULL;
+}
+
+/* The Pod that "namespace/pod/interface" names; free with g_free. */
+static char *
+pod_of(const char *port)
+{
+    return g_strndup(port, (gsize)(strrchr(port, '/') - port));
+}
+
+static void
+send_on_pod_network(Stream *stream, const PacketInfo *packet)
+{
+    const World *world = stream->world;
+    const WorldNode *from = NULL, *to = NULL;
+    const char *client = runtime_find_pod(world, stream->from, &from);
+    const char *server = runtime_find_pod(world, stream->to, &to);
+    if (client == NULL || server == NULL) {
+        packets_send(world->dataplane, &stream->packets, packet, POD_INTERFACE);
+        return;
+    }
+    packets_send_between(world->dataplane, &stream->packets, packet,
+                         packet->backward ? to->name : from->name,
+                         packet->backward ? from->name : to->name);
+}
+
+void
+stream_send(Stream *stream, const PacketInfo *packet, const char *port)
+{
+    if (stream->chain == NULL) {
+        send_on_pod_network(stream, packet);
+        return;
+    }
+    packets_send(stream->world->dataplane, &stream->packets, packet,
+                 port != NULL ? port : stream->chain->interface);
+}
+
+FluidFlow *
+stream_begin_fluid(Stream *stream, bool backward, int64_t bytes,
+                   void (*done)(void *data, FluidFlow *flow), void *data)
+{
+    const WorldNode *from = NULL, *to = NULL;
+    const char *port = stream_port(stream);
+    FluidSpec spec = {.pod_port = port,
+                      .backward = backward,
+                      .server_port = stream->traffic->port,
+                      .bytes = bytes,
+                      .mss = stream->traffic->mss,
+                      .done = done,
+                      .data = data};
+    g_autofree char *client = NULL, *server = NULL;
+    if (stream->chain == NULL) {
+        spec.client_pod = runtime_find_pod(stream->world, stream->from, &from);
+        spec.server_pod = runtime_find_pod(stream->world, stream->to, &to);
+        spec.from_node = (backward ? to : from)->name;
+        spec.to_node = (backward ? from : to)->name;
+    } else {
+        spec.client_pod = client = pod_of(port);
+        spec.server_pod = server = pod_of(stream->server_port);
+    }
+    return flows_begin(stream->run->flows, &spec);
+}
+
+/* ---- iterations ---- */
+
+static nsec_t
+now_of(const Stream *stream)
+{
+    return engine_now(stream->world->engine);
+}
+
+/* What is kept of the way, when it may have changed. */
+static void
+look_at_way(Stream *stream)
+{
+    const DataPlane *plane = stream->world->dataplane;
+    uint64_t n_changes = sim_dataplane_counts(plane).n_changes;
+    const char *port = stream_port(stream);
+    if (port != NULL && n_changes != stream->n_changes) {
+        stream->n_changes = n_changes;
+        stream->mtu = packets_mtu(plane, port);
+        packets_addresses(plane, port, &stream->packets.header.src, &stream->packets.header.dst);
+    }
+}
+
+static void
+begin_iteration(Stream *stream, uint64_t id)
+{
+    stream->n_begun++;
+    look_at_way(stream);
+    if (stream->traffic->protocol == TRAFFIC_ICMP) {
+        ping_begin(stream, id);
+    } else {
+        exchange_begin(stream, id);
+    }
+}
+
+/* The next of an open executor. */
+static void
+plan_next(Stream *stream)
+{
+    nsec_t since = traffic_arrival(stream->traffic, stream->n_due, stream->phase,
+                                   stream->until - stream->from_time);
+    if (since != NSEC_NEVER) {
+        engine_schedule(stream->world->engine, &stream->next,
+                        MAX(stream->from_time + since, now_of(stream)));
+    }
+}
+
+static void
+on_next(Engine *engine, Event *event)
+{
+    (void)engine;
+    Stream *stream = (Stream *)((char *)event - offsetof(Stream, next));
+    const Traffic *traffic = stream->traffic;
+    uint64_t id = stream->n_due++;
+    plan_next(stream);
+    if (traffic->protocol == TRAFFIC_TCP &&
+        stream_n_under_way(stream) >= (uint64_t)traffic->max_vus) {
+        stream->n_skipped++; /* k6: dropped_iterations */
+        return;
+    }
+    begin_iteration(stream, id);
+}
+
+static void
+on_user(Engine *engine, Event *event)
+{
+    User *user = (User *)((char *)event - offsetof(User, next));
+    Stream *stream = user->stream;
+    uint64_t id = user->id;
+    if (engine_now(engine) < stream->until) {
+        user->id += (uint64_t)stream->traffic->vus;
+        begin_iteration(stream, id);
+    }
+}
+
+/* After an answer the user thinks; who got none has waited for it. */
+static void
+plan_user(Stream *stream, uint64_t id, nsec_t began, bool answered)
+{
+    const Traffic *traffic = stream->traffic;
+    User *user = &stream->users[id % (uint64_t)traffic->vus];
+    nsec_t now = now_of(stream);
+    nsec_t end = answered || traffic->protocol == TRAFFIC_TCP ? now : began + traffic->timeout;
+    engine_schedule(stream->world->engine, &user->next, MAX(end, now) + traffic->think_time);
+}
+
+static void
+count_failure(Stream *stream, const char *cause)
+{
+    stream->n_failed++;
+    for (guint i = 0; i < stream->failures->len; i++) {
+        FailureCount *one = &g_array_index(stream->failures, FailureCount, i);
+        if (g_str_equal(one->cause, cause)) {
+            one->n++;
+            return;
+        }
+    }
+    g_array_append_val(stream->failures, ((FailureCount){g_strdup(cause), 1}));
+}
+
+void
+stream_ended(Stream *stream, uint64_t id, nsec_t began, const char *cause)
+{
+    nsec_t took = now_of(stream) - began;
+    if (stream->run->stopped) {
+        return;
+    }
+    if (cause != NULL) {
+        count_failure(stream, cause);
+    } else {
+        stream->n_done++;
+        sample_add(&stream->times, nsec_to_seconds(took));
+    }
+    if (stream->probe != NULL && cause != NULL) {
+        chain_probe_lost(stream->probe, began);
+    } else if (stream->probe != NULL) {
+        chain_probe_answered(stream->probe, began, took);
+    }
+    if (stream->users != NULL) {
+        plan_user(stream, id, began, cause == NULL);
+    }
+}
+
+/* ---- beginning ---- */
+
+static const char *
+stream_name(const Stream *stream)
+{
+    return stream->chain != NULL ? stream->chain->name : "pod network";
+}
+
+static void
+plan_users(Stream *stream)
+{
+    int n = stream->traffic->vus;
+    stream->users = g_new0(User, n);
+    for (int i = 0; i < n; i++) {
+        User *user = &stream->users[i];
+        user->stream = stream;
+        user->id = (uint64_t)i;
+        event_init(&user->next, on_user, 0);
+        engine_schedule(stream->world->engine, &user->next, stream->from_time);
+    }
+}
+
+static void
+failure_clear(void *data)
+{
+    g_free(((FailureCount *)data)->cause);
+}
+
+static Stream *
+stream_new(TrafficRun *run, const Traffic *traffic, const Chain *chain)
+{
+    const World *world = run->world;
+    bool icmp = traffic->protocol == TRAFFIC_ICMP;
+    Stream *stream = g_new0(Stream, 1);
+    packet_flow_init(&stream->packets);
+    stream->packets.header = (AclPacket){.proto = icmp ? ACL_PROTO_ICMP : ACL_PROTO_TCP,
+                                         .src_port = icmp ? ICMP_ECHO : CLIENT_PORT,
+                                         .dst_port = (uint16_t)traffic->port,
+                                         .tcp_flags = icmp ? 0 : TCP_ACK};
+    stream->mtu = IP_MTU;
+    stream->packets.arrived = icmp ? ping_arrived : exchange_arrived;
+    stream->packets.dropped = icmp ? ping_dropped : exchange_dropped;
+    stream->run = run;
+    stream->world = run->world;
+    stream->traffic = traffic;
+    stream->chain = chain;
+    stream->from_time = traffic->start_time;
+    stream->until = traffic->duration > 0
+                        ? MIN(traffic->start_time + traffic->duration, run->scenario->duration)
+                        : run->scenario->duration;
+    stream->pieces = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+    stream->exchanges = g_hash_table_new(g_int64_hash, g_int64_equal);
+    stream->failures = g_array_new(false, false, sizeof(FailureCount));
+    g_array_set_clear_func(stream->failures, failure_clear);
+    event_init(&stream->next, on_next, 0);
+    g_autofree char *purpose = g_strdup_printf("probe %s", traffic->name);
+    random_stream_init(&stream->random, world->seed, world->replication, stream_name(stream),
+                       purpose);
+    stream->phase = random_uniform(&stream->random);
+    g_ptr_array_add(run->streams, stream);
+    return stream;
+}
+
+static void
+begin_stream(Stream *stream)
+{
+    switch (stream->traffic->executor) {
+    case TRAFFIC_CONSTANT_ARRIVAL_RATE:
+    case TRAFFIC_RAMPING_ARRIVAL_RATE:
+        plan_next(stream);
+        break;
+    case TRAFFIC_CONSTANT_VUS:
+        plan_users(stream);
+        break;
+    case TRAFFIC_IPERF:
+    case TRAFFIC_VIDEO:
+    case N_TRAFFIC_EXECUTORS:
+        break;
+    }
+}
+
+static void
+add_streams(TrafficRun *run, const Traffic *traffic)
+{
+    const GPtrArray *chains = run->chains->chains;
+    for (guint i = 0; !traffic->pod_network && i < chains->len; i++) {
+        const Chain *chain = g_ptr_array_index(chains, i);
+        if (flow_takes(traffic, chain)) {
+            Stream *stream = stream_new(run, traffic, chain);
+            if (traffic_is_probe(traffic)) {
+                stream->probe = chain_watch_probe(run->watch, chain->index, traffic->name);
+            }
+            begin_stream(stream);
+        }
+    }
+    if (traffic->pod_network) {
+        Stream *stream = stream_new(run, traffic, NULL);
+        stream->from = flow_find(run->scenario, traffic->from);
+        stream->to = flow_find(run->scenario, traffic->to);
+        begin_stream(stream);
+    }
+}
+
+TrafficRun *
+traffic_run_new(World *world, const Scenario *scenario, const Chains *chains, ChainWatch *watch)
+{
+    TrafficRun *run = g_new0(TrafficRun, 1);
+    run->world = world;
+    run->scenario = scenario;
+    run->chains = chains;
+    run->watch = watch;
+    run->streams = g_ptr_array_new();
+    for (guint i = 0; scenario->fast_forward == 0 && i < scenario->n_traffic; i++) {
+        add_streams(run, &scenario->traffic[i]);
+    }
+    return run;
+}
+
+void
+traffic_run_stop(TrafficRun *run)
+{
+    Engine *engine = run->world->engine;
+    run->stopped = true;
+    for (guint i = 0; i < run->streams->len; i++) {
+        Stream *stream = g_ptr_array_index(run->streams, i);
+        engine_cancel(engine, &stream->next);
+        for (int k = 0; stream->users != NULL && k < stream->traffic->vus; k++) {
+            engine_cancel(engine, &stream->users[k].next);
+        }
+        exchanges_clear(stream);
+    }
+}
+
+static void
+stream_free(Stream *stream)
+{
+    packet_flow_clear(&stream->packets);
+    g_hash_table_unref(stream->pieces);
+    g_hash_table_unref(stream->exchanges);
+    g_array_unref(stream->failures);
+    sample_clear(&stream->times);
+    g_free(stream->users);
+    g_free(stream->server_port);
+    g_free(stream->server_place);
+    g_free(stream);
+}
+
+void
+traffic_run_free(TrafficRun *run)
+{
+    for (guint i = 0; i < run->streams->len; i++) {
+        stream_free(g_ptr_array_index(run->streams, i));
+    }
+    g_ptr_array_unref(run->streams);
+    g_free(run);
+}

@@ -1,0 +1,196 @@
+/* What traffic showed: metrics, and for the report where the time went and what was lost where. */
+#include "models/metric.h"
+#include "sim/proof.h"
+#include "sim/stream.h"
+
+static MetricKey *
+key_of(const Stream *stream, const char *name)
+{
+    MetricKey *key = metric_key_new(name);
+    metric_key_set_label(key, "flow", stream->traffic->name);
+    if (stream->chain != NULL) {
+        metric_key_set_label(key, "chain", stream->chain->name);
+    }
+    return key;
+}
+
+static void
+add(Outcome *outcome, const Stream *stream, const char *name, const char *unit, double value)
+{
+    outcome_add(outcome, key_of(stream, name), unit, value);
+}
+
+static void
+add_with(Outcome *outcome, const Stream *stream, const char *name, const char *label,
+         const char *text, const char *unit, double value)
+{
+    MetricKey *key = key_of(stream, name);
+    metric_key_set_label(key, label, text);
+    outcome_add(outcome, key, unit, value);
+}
+
+/* ---- places ---- */
+
+static FlowPlace *
+obtain_place(FlowOutcome *flow, char *take_text)
+{
+    g_autofree char *text = take_text;
+    for (guint i = 0; i < flow->places->len; i++) {
+        FlowPlace *place = g_ptr_array_index(flow->places, i);
+        if (g_str_equal(place->place, text)) {
+            return place;
+        }
+    }
+    FlowPlace *place = g_new0(FlowPlace, 1);
+    place->place = g_steal_pointer(&text);
+    place->parts = g_new0(double, N_DELAY_PARTS);
+    g_ptr_array_add(flow->places, place);
+    return place;
+}
+
+static void
+collect_places(const Stream *stream, FlowOutcome *flow)
+{
+    const GArray *delays = stream->packets.delays;
+    for (guint i = 0; i < delays->len; i++) {
+        const PlaceDelays *one = &g_array_index(delays, PlaceDelays, i);
+        FlowPlace *place = obtain_place(flow, place_name(stream->world, one->place));
+        place->n_packets += one->n_packets;
+        for (int part = 0; part < N_DELAY_PARTS; part++) {
+            place->parts[part] += one->parts[part] / (double)MAX(stream->n_done, 1);
+        }
+    }
+}
+
+static void
+collect_drops(const Stream *stream, FlowOutcome *flow)
+{
+    const GArray *drops = stream->packets.drops;
+    for (guint i = 0; i < drops->len; i++) {
+        const PlaceDrops *one = &g_array_index(drops, PlaceDrops, i);
+        FlowDrop *drop = g_new0(FlowDrop, 1);
+        const char *reason = drop_reason_text(one->reason);
+        drop->what =
+            one->rule != NULL ? g_strdup_printf("%s (%s)", reason, one->rule) : g_strdup(reason);
+        drop->place = place_name(stream->world, one->place);
+        drop->n = one->n;
+        g_ptr_array_add(flow->drops, drop);
+    }
+}
+
+/* ---- metrics ---- */
+
+static void
+add_delays(const Stream *stream, const FlowOutcome *flow, Outcome *outcome)
+{
+    double sums[N_DELAY_PARTS] = {0};
+    for (guint i = 0; i < flow->places->len; i++) {
+        const FlowPlace *place = g_ptr_array_index(flow->places, i);
+        double sum = 0;
+        for (int part = 0; part < N_DELAY_PARTS; part++) {
+            sum += place->parts[part];
+            sums[part] += place->parts[part];
+        }
+        add_with(outcome, stream, "sfc_hop_delay_seconds", "hop", place->place, "s", sum / 1e9);
+    }
+    for (int part = 0; part < N_DELAY_PARTS; part++) {
+        add_with(outcome, stream, "sfc_delay_part_seconds", "part",
+                 delay_part_name((DelayPart)part), "s", sums[part] / 1e9);
+    }
+}
+
+static void
+add_packets(const Stream *stream, Outcome *outcome)
+{
+    const PacketFlow *packets = &stream->packets;
+    uint64_t by_reason[N_DROP_REASONS] = {0};
+    add(outcome, stream, "sfc_packets_sent_total", "", (double)packets->n_sent);
+    add(outcome, stream, "sfc_packets_arrived_total", "", (double)packets->n_arrived);
+    for (guint i = 0; i < packets->drops->len; i++) {
+        const PlaceDrops *one = &g_array_index(packets->drops, PlaceDrops, i);
+        by_reason[one->reason] += one->n;
+    }
+    for (int reason = 0; reason < N_DROP_REASONS; reason++) {
+        if (by_reason[reason] > 0) {
+            add_with(outcome, stream, "sfc_packets_dropped_total", "reason",
+                     drop_reason_text((DropReason)reason), "", (double)by_reason[reason]);
+        }
+    }
+}
+
+/* Echoes that are no probe of a chain's. */
+static void
+add_echoes(Stream *stream, Outcome *outcome)
+{
+    uint64_t n_ended = stream->n_done + stream->n_failed;
+    add(outcome, stream, "sfc_echoes_sent_total", "", (double)n_ended);
+    add(outcome, stream, "sfc_echoes_lost_total", "", (double)stream->n_failed);
+    if (n_ended > 0) {
+        add(outcome, stream, "sfc_loss_ratio", "", (double)stream->n_failed / (double)n_ended);
+    }
+    outcome_add_sample(outcome, key_of(stream, "sfc_rtt_seconds"), "s", &stream->times);
+}
+
+static void
+add_requests(Stream *stream, Outcome *outcome)
+{
+    nsec_t end = MIN(world_now(stream->world), stream->until);
+    double seconds = nsec_to_seconds(end - stream->from_time);
+    add(outcome, stream, "sfc_requests_total", "", (double)stream->n_begun);
+    if (seconds > 0) {
+        add(outcome, stream, "sfc_request_rate", "1/s", (double)stream->n_done / seconds);
+    }
+    if (stream->n_done + stream->n_failed > 0) {
+        add(outcome, stream, "sfc_request_failure_ratio", "",
+            (double)stream->n_failed / (double)(stream->n_done + stream->n_failed));
+    }
+    for (guint i = 0; i < stream->failures->len; i++) {
+        const FailureCount *one = &g_array_index(stream->failures, FailureCount, i);
+        add_with(outcome, stream, "sfc_request_failures_total", "reason", one->cause, "",
+                 (double)one->n);
+    }
+    if (stream->traffic->max_vus > 0) {
+        add(outcome, stream, "sfc_dropped_iterations_total", "", (double)stream->n_skipped);
+    }
+    outcome_add_sample(outcome, key_of(stream, "sfc_request_seconds"), "s", &stream->times);
+}
+
+static void
+collect_stream(Stream *stream, Outcome *outcome)
+{
+    FlowOutcome *flow = flow_outcome_new();
+    flow->name = g_strdup(stream->traffic->name);
+    flow->chain = stream->chain;
+    flow->echoes = stream->traffic->protocol == TRAFFIC_ICMP;
+    flow->is_probe = stream->probe != NULL;
+    flow->n_begun = stream->n_begun;
+    flow->n_done = stream->n_done;
+    flow->n_failed = stream->n_failed;
+    flow->n_skipped = stream->n_skipped;
+    flow->n_packets = stream->packets.n_sent;
+    flow->n_arrived = stream->packets.n_arrived;
+    flow->n_dropped = stream->packets.n_dropped;
+    collect_places(stream, flow);
+    collect_drops(stream, flow);
+    for (guint i = 0; i < stream->failures->len; i++) {
+        const FailureCount *one = &g_array_index(stream->failures, FailureCount, i);
+        g_ptr_array_add(flow->failures,
+                        g_strdup_printf("%" G_GUINT64_FORMAT " x %s", one->n, one->cause));
+    }
+    g_ptr_array_add(outcome->flows, flow);
+    add_packets(stream, outcome);
+    add_delays(stream, flow, outcome);
+    if (flow->echoes && stream->probe == NULL) {
+        add_echoes(stream, outcome);
+    } else if (!flow->echoes) {
+        add_requests(stream, outcome);
+    }
+}
+
+void
+traffic_run_collect(TrafficRun *run, Outcome *outcome)
+{
+    for (guint i = 0; i < run->streams->len; i++) {
+        collect_stream(g_ptr_array_index(run->streams, i), outcome);
+    }
+}
