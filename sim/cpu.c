@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define EPSILON 0.5 /* half a nanosecond of CPU time counts as nothing */
+#define EPSILON 0.5   /* half a nanosecond of CPU time counts as nothing */
 #define MIN_FREE 0.01 /* share of the cores that loads, and of the quota that reserves leave */
 
 struct CpuNode {

@@ -33,7 +33,7 @@ flow_window(const FluidFlow *flow)
 static double
 window_rate(const FluidFlow *flow)
 {
-    if (flow->in_last_round) {
+    if (flow->in_last_round && flow->state == FLOW_SENDING) {
         return TCP_RECEIVE_BUFFER * BITS_PER_BYTE / nsec_to_seconds(NO_WINDOW_RTT);
     }
     return flow_window(flow) * BITS_PER_BYTE / nsec_to_seconds(flow->path->route.rtt);

@@ -182,8 +182,11 @@ struct FluidFlow {
     double rate;
     guint touched; /* place in Flows.touched + 1; 0: none */
     /* counters */
-    double sent;           /* bytes */
-    nsec_t settled_at;     /* when that was right */
+    double sent;       /* bytes */
+    nsec_t settled_at; /* when that was right */
+    double base; /* bytes when the rate became what it is: asking for `sent` meanwhile leaves no
+                    trace */
+    nsec_t base_at;
     int64_t counted;       /* bytes of these, at the ports */
     int64_t partial;       /* bytes in a segment that is not counted yet */
     GArray *limits;        /* FlowLimit; NULL: none yet */

@@ -39,10 +39,10 @@ changed(Flows *flows)
 static void
 touch(FluidFlow *flow)
 {
-    GPtrArray *touched = flows_of(flow)->touched;
+    Flows *flows = flows_of(flow);
     if (flow->touched == 0) {
-        g_ptr_array_add(touched, flow);
-        flow->touched = touched->len;
+        g_ptr_array_add(flows->touched, flow);
+        flow->touched = flows->touched->len;
     }
 }
 
@@ -76,9 +76,19 @@ flow_settle(FluidFlow *flow)
     flow->settled_at = now;
     if (elapsed > 0 && flow->state == FLOW_SENDING) {
         flow_limit_count(flow, elapsed);
-        flow->sent = MIN(flow->sent + flow->rate * (double)elapsed / BIT_NSEC, flow->bytes);
+        double since = (double)(now - flow->base_at);
+        flow->sent = MIN(flow->base + flow->rate * since / BIT_NSEC, flow->bytes);
         flow_count(flow, false);
     }
+}
+
+static void
+set_rate(FluidFlow *flow, double rate)
+{
+    flow_settle(flow);
+    flow->base = flow->sent;
+    flow->base_at = flow->settled_at;
+    flow->rate = rate;
 }
 
 static double
@@ -132,11 +142,10 @@ void
 flow_detach(FluidFlow *flow)
 {
     Flows *flows = flows_of(flow);
-    flow_settle(flow);
+    set_rate(flow, 0);
     mark_uses(flow);
     maxmin_remove_flow(flows->system, flow->number);
     g_ptr_array_index(flows->by_number, flow->number) = NULL;
-    flow->rate = 0;
     flow->limit = G_MAXUINT;
     flow->limiter = NULL;
     changed(flows);
@@ -273,8 +282,7 @@ static void
 on_rate(MaxminFlow number, double rate, void *data)
 {
     FluidFlow *flow = g_ptr_array_index(((Flows *)data)->by_number, number);
-    flow_settle(flow);
-    flow->rate = rate;
+    set_rate(flow, rate);
     mark_uses(flow);
     touch(flow);
 }
