@@ -45,7 +45,8 @@
 #define NSM_VXLAN_MTU_OVERHEAD 54
 #define NSM_WIREGUARD_MTU_OVERHEAD 60
 
-#define TCP_INITIAL_WINDOW 10 /* segments; RFC 6928, Linux TCP_INIT_CWND */
+#define TCP_INITIAL_WINDOW 10                /* segments; RFC 6928, Linux TCP_INIT_CWND */
+#define TCP_RECEIVE_BUFFER (6 * 1024 * 1024) /* bytes; Linux net.ipv4.tcp_rmem[2], its default */
 
 /* Linux include/net/tcp.h: TCP_RTO_MIN; TCP_TIMEOUT_INIT (RFC 6298, 2.1), for a SYN. */
 #define TCP_MIN_RTO (200 * NSEC_PER_MSEC)

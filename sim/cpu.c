@@ -4,7 +4,7 @@
 #include <math.h>
 
 #define EPSILON 0.5   /* half a nanosecond of CPU time counts as nothing */
-#define MIN_FREE 0.01 /* of the cores, which loads leave to jobs */
+#define MIN_FREE 0.01 /* share of the cores that loads, and of the quota that reserves leave */
 
 struct CpuNode {
     Engine *engine;
@@ -31,7 +31,8 @@ struct CpuGroup {
     GPtrArray *jobs; /* heap by finish, then address-free order of arrival */
     guint n_threads; /* jobs without those that ride, and the polling thread */
     bool polling;
-    double load; /* cores */
+    double load;    /* cores */
+    double reserve; /* cores of the quota that others account for */
     CpuUsage usage;
     uint64_t n_submitted; /* orders jobs that end together */
 };
@@ -136,7 +137,9 @@ refill(CpuGroup *group, nsec_t now)
     nsec_t into = (now - group->phase) % group->period;
     into += into < 0 ? group->period : 0;
     group->period_end = now - into + group->period;
-    group->remaining = group->quota - group->load * (double)into;
+    double reserved = group->reserve * (double)group->period;
+    double quota = MAX(group->quota - reserved, MIN_FREE * group->quota);
+    group->remaining = quota - group->load * (double)into;
 }
 
 static void
@@ -392,6 +395,18 @@ cpu_group_set_load(CpuGroup *group, double cores)
     group->node->load = MAX(group->node->load + cores - group->load, 0);
     group->load = cores;
     settle(group, n_runnable(group), now);
+}
+
+void
+cpu_group_set_reserve(CpuGroup *group, double cores)
+{
+    group->reserve = cores;
+}
+
+double
+cpu_group_limit(const CpuGroup *group)
+{
+    return group->quota > 0 ? group->quota / (double)group->period : 0;
 }
 
 void

@@ -42,6 +42,8 @@ void cpu_node_free(CpuNode *node);
 CpuGroup *cpu_group_new(CpuNode *node, nsec_t quota, nsec_t period);
 /* Drops the jobs: their `done` is not called. */
 void cpu_group_free(CpuGroup *group);
+/* What the quota allows, in cores; 0: unlimited. */
+double cpu_group_limit(const CpuGroup *group);
 
 void cpu_submit(CpuGroup *group, CpuJob *job, nsec_t demand);
 /* The same, done by the group's polling thread, which must be there: one such job at a time, and
@@ -57,6 +59,10 @@ bool cpu_group_is_polling(const CpuGroup *group);
 /* CPU time in use beside the jobs, in cores.  It is taken from the quota and from the node's cores;
  * whoever sets it sees to it that it does not exceed them. */
 void cpu_group_set_load(CpuGroup *group, double cores);
+
+/* Cores of the quota that are used by what is counted elsewhere, from the next period on: jobs and
+ * the polling thread get that much less. */
+void cpu_group_set_reserve(CpuGroup *group, double cores);
 
 /* When its periods begin, from now on; before anything was submitted. */
 void cpu_group_set_phase(CpuGroup *group, nsec_t phase);

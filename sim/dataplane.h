@@ -54,6 +54,11 @@ typedef void (*PathChanged)(void *data, const PathState *state);
 PathState sim_dataplane_watch_path(DataPlane *base, const char *pod_port, PathChanged changed,
                                    void *data);
 
+/* Calls back when ports, wires, tunnels, links, nodes or impairments may have changed, after all
+ * paths were looked at again.  It may come inside another module's action: what it leads to is to
+ * wait for an event.  One observer; NULL ends it. */
+void sim_dataplane_set_observer(DataPlane *base, void (*changed)(void *data), void *data);
+
 /* ---- for tests ---- */
 
 /* Operations that were accepted, and what became of them. */

@@ -1,5 +1,5 @@
 /* What the files of the data plane share: ports.c (the graph), dataplane.c (operations on it),
- * echo.c (paths and liveness), packets.c (frames that go through it). */
+ * echo.c (paths and liveness), packets.c (frames that go through it).  flow_path.c reads it. */
 #pragma once
 
 #include "sim/dataplane.h"
@@ -53,6 +53,9 @@ typedef struct Plane {
     GHashTable *paths;  /* pod_port -> Path */
     GHashTable *checks; /* token -> Check */
     GPtrArray *dirty;   /* Path *: to be looked at again */
+    void (*changed)(void *observer);
+    void *observer;
+    uint64_t n_told; /* changes that the observer knows of */
     RandomStream echo_random;
     PacketFlow liveness; /* echoes of checks that are sent one by one */
     nsec_t hop;          /* from one interface to the next on a node */
@@ -102,6 +105,9 @@ void echo_new_port(Plane *plane, Port *port);
 void echo_forget_port(Plane *plane, Port *port);
 /* Looks at all paths that were marked. */
 void echo_settle(Plane *plane);
+/* What an echo that leaves by a Pod's interface meets, and the ports on its way: where it leaves,
+ * then in and out of each owner, at last where it ends. */
+PathState echo_trace(Plane *plane, const char *pod_port, GPtrArray *ports);
 bool echo_check(Plane *plane, const DataPlaneOp *op, GError **error);
 bool echo_cancel(Plane *plane, uint64_t token); /* false: there is no such check */
 /* Every path is as following it anew shows. */

@@ -87,9 +87,8 @@ cross_link(const Plane *plane, const Port *port, PathState *state, double *pass)
     add_impairment(state, &link->impairment, pass);
 }
 
-/* What an echo that leaves by `pod_port` meets, and the ports on its way. */
-static PathState
-trace(Plane *plane, const char *pod_port, GPtrArray *ports)
+PathState
+echo_trace(Plane *plane, const char *pod_port, GPtrArray *ports)
 {
     PathState state = {0};
     double pass = 1;
@@ -146,7 +145,7 @@ static PathState
 follow(Path *path)
 {
     leave_ports(path);
-    PathState state = trace(path->plane, path->pod_port, path->ports);
+    PathState state = echo_trace(path->plane, path->pod_port, path->ports);
     for (guint i = 0; i < path->ports->len; i++) {
         g_ptr_array_add(((Port *)g_ptr_array_index(path->ports, i))->paths, path);
     }
@@ -181,7 +180,7 @@ echo_check_paths(const Plane *plane, GError **error)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const Path *path = value;
         g_autoptr(GPtrArray) ports = g_ptr_array_new();
-        PathState state = trace(path->plane, path->pod_port, ports);
+        PathState state = echo_trace(path->plane, path->pod_port, ports);
         if (!same_state(&state, &path->state) || !same_ports(ports, path->ports)) {
             return error_set(error, VWIRE_ERROR_INVALID, "the path from %s is not what is kept",
                              path->pod_port);
@@ -555,6 +554,10 @@ echo_settle(Plane *plane)
         path->dirty = false;
         look_again(plane, path);
     }
+    if (plane->changed != NULL && plane->n_told != plane->counts.n_changes) {
+        plane->n_told = plane->counts.n_changes;
+        plane->changed(plane->observer);
+    }
 }
 
 bool
@@ -598,6 +601,15 @@ sim_dataplane_watch_path(DataPlane *base, const char *pod_port, PathChanged chan
     path->data = data;
     release_path(path);
     return state;
+}
+
+void
+sim_dataplane_set_observer(DataPlane *base, void (*changed)(void *data), void *data)
+{
+    Plane *plane = (Plane *)base;
+    plane->changed = changed;
+    plane->observer = data;
+    plane->n_told = plane->counts.n_changes;
 }
 
 void

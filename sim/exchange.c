@@ -375,7 +375,9 @@ exchange_begin(Stream *stream, uint64_t id)
     event_init(&exchange->timeout, on_timeout, 1); /* what arrives at that moment is in time */
     event_init(&exchange->retransmission, on_retransmission, 0);
     g_hash_table_insert(stream->exchanges, &exchange->id, exchange);
-    engine_schedule(engine, &exchange->timeout, exchange->began + stream->traffic->timeout);
+    nsec_t timeout = stream->traffic->timeout;
+    engine_schedule(engine, &exchange->timeout,
+                    exchange->began + (timeout > 0 ? timeout : NET_SYN_LIMIT));
     if (stream->n_idle > 0) {
         stream->n_idle--;
         begin_stage(exchange, STAGE_REQUEST);

@@ -27,40 +27,47 @@ typedef struct FluidSpec {
     const char *to_node;
     const char *client_pod; /* "namespace/pod": whose CPU the ends use; NULL: nobody's */
     const char *server_pod;
-    int server_port; /* which container of the server: the one that declares it; 0: none */
+    int server_port; /* which container of the server: the application that declares it; the first
+                        one when none does */
     bool backward;   /* from the server to the client */
     int64_t bytes;   /* of payload; negative: without end */
     int64_t mss;     /* 0: what the path's MTU gives */
     double rate_cap; /* bit/s of payload; 0: none */
-    /* All bytes have arrived.  The flow is still there: the owner ends it. */
+    /* All bytes have arrived, half a round trip after the last was sent.  The flow is still there:
+     * the owner ends it, here or later. */
     void (*done)(void *data, FluidFlow *flow);
     void *data;
 } FluidSpec;
 
 /* What held a flow back for most of its time, and what would be otherwise: the resource's capacity
- * doubled, everything else as it was when the question was asked. */
+ * doubled (of a link, the interfaces at both ends), everything else as it is now.  A CPU's capacity
+ * is what its limit leaves to flows.  A flow that does not send is taken as if it did. */
 typedef struct FluidBottleneck {
     char *name;         /* "namespace/pod", "node:eno1", ...; "" when the flow never moved */
     const char *what;   /* "CPU limit", "link rate", "one thread", "TCP window", ... */
     double capacity;    /* in its unit; 0: none is known */
     const char *unit;   /* "cores", "bit/s" */
-    double utilisation; /* 0 to 1, at that time */
+    double utilisation; /* 0 to 1, when it held last */
     double rate;        /* bit/s of payload now */
     double rate_if_doubled;
 } FluidBottleneck;
 
-Flows *flows_new(World *world);
-void flows_free(Flows *flows); /* before the world; flows that are left are forgotten */
+Flows *flows_new(World *world); /* one for each world */
+void flows_free(Flows *flows);  /* before the world; flows that are left are forgotten */
 
 /* Begins to send after the handshake's round trip is over (the caller has waited for it). */
 FluidFlow *flows_begin(Flows *flows, const FluidSpec *spec);
 /* Ends and frees it, wherever it is. */
 void flows_end(FluidFlow *flow);
 
-double fluid_flow_bytes(FluidFlow *flow);      /* that have arrived so far */
+double fluid_flow_bytes(FluidFlow *flow);      /* so far, as if the way took no time */
 double fluid_flow_rate(const FluidFlow *flow); /* bit/s of payload now */
 FluidBottleneck fluid_flow_bottleneck(FluidFlow *flow);
 void fluid_bottleneck_clear(FluidBottleneck *bottleneck);
+
+/* Counts what has moved until now at the ports (packets_port_counts), which otherwise lag behind
+ * until a rate changes. */
+void flows_settle(Flows *flows);
 
 /* How often shares were solved, and how many rates changed by it. */
 uint64_t flows_n_solved(const Flows *flows);

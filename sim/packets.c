@@ -44,6 +44,7 @@ typedef struct Vpp {
     Station *station;
     CpuGroup *group;
     int version;
+    double idle; /* cores; of the quota, when flows use up all of it */
     const Acl *acl;
     bool polls;     /* by its interfaces */
     bool saturated; /* by flows */
@@ -365,6 +366,7 @@ vpp_of(Plane *plane, const char *owner)
     vpp->owner = ports_place(plane, owner);
     vpp->version = cpu.version;
     vpp->group = cpu.group;
+    vpp->idle = cpu.idle;
     vpp->acl = cpu.acl;
     RandomStream random;
     random_stream_init(&random, plane->seed, plane->replication, owner, "VPP wakes");
@@ -437,6 +439,7 @@ packets_set_load(DataPlane *base, const char *owner, double cores, bool saturate
         return;
     }
     vpp->saturated = saturated;
+    cpu_group_set_reserve(vpp->group, saturated ? vpp->idle : 0);
     station_set_polling(vpp->station, vpp->polls || saturated);
     cpu_group_set_load(vpp->group, vpp->polls || saturated ? 0 : cores);
 }

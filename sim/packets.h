@@ -138,7 +138,10 @@ void packets_count(DataPlane *base, const char *port, bool sent, uint64_t packet
 /* The CPU of the container in which an owner's VPP runs; false: there is none now. */
 typedef struct VppCpu {
     CpuGroup *group;
-    int version;    /* NSM_VERSION(...) of its image */
+    int version;      /* NSM_VERSION(...) of its image */
+    uint64_t process; /* the container's process: another after a restart */
+    guint node;
+    double idle;    /* cores that the container uses without traffic, beside its jobs */
     const Acl *acl; /* what it filters by; NULL: nothing is filtered */
 } VppCpu;
 typedef bool (*VppCpuOf)(void *data, const char *owner, VppCpu *out);

@@ -471,6 +471,15 @@ on_kill(Engine *engine, Event *event)
     world_end_process(process, EXIT_SIGKILL);
 }
 
+static void
+tell_observer(const Process *process)
+{
+    const World *world = process->world;
+    if (world->process_changed != NULL) {
+        world->process_changed(world->observer, process);
+    }
+}
+
 Process *
 world_start_process(World *world, Machine *machine, WorldNode *node)
 {
@@ -501,6 +510,7 @@ world_start_process(World *world, Machine *machine, WorldNode *node)
     usage_begin(process);
     world->n_lives++;
     g_ptr_array_add(world->processes, process);
+    tell_observer(process);
     RandomStream random;
     process_random(info, "start", &random);
     nsec_t latency = dist_draw_nsec(&world->calibration->start[info->component], &random);
@@ -555,6 +565,7 @@ end_process(Process *process, int exit_code, bool silently)
     process->dead = true;
     world->n_lives++;
     process->exit_code = exit_code;
+    tell_observer(process);
     for (guint i = 0; i < process->addresses->len; i++) {
         unlisten(process, g_ptr_array_index(process->addresses, i));
     }
@@ -589,17 +600,20 @@ end_process(Process *process, int exit_code, bool silently)
 
 /* ---- the world ---- */
 
-/* The CPU of the container in which a Pod's VPP runs. */
-static bool
-vpp_cpu_of(void *data, const char *owner, VppCpu *out)
+bool
+world_vpp_cpu(void *data, const char *owner, VppCpu *out)
 {
     const World *world = data;
     for (guint i = 0; i < world->processes->len; i++) {
         const Process *process = g_ptr_array_index(world->processes, i);
         const ProcessInfo *info = process->info;
         if (!process->dead && vpp_runs_inside(info) && g_strcmp0(info->pod_key, owner) == 0) {
-            *out = (VppCpu){process->cpu, process_version(info),
-                            scenario_acl_of_pod(world->scenario, owner)};
+            *out = (VppCpu){.group = process->cpu,
+                            .version = process_version(info),
+                            .process = process->id,
+                            .node = process->node->index,
+                            .idle = world->calibration->idle[info->component],
+                            .acl = scenario_acl_of_pod(world->scenario, owner)};
             return true;
         }
     }
@@ -667,7 +681,7 @@ world_new(const Scenario *scenario, uint64_t seed, uint32_t replication)
     world->dataplane = sim_dataplane_new(world->engine, scenario->calibration, seed, replication,
                                          on_dataplane_done, world);
     sim_dataplane_set_net(world->dataplane, world->net);
-    packets_set_cpus(world->dataplane, vpp_cpu_of, world);
+    packets_set_cpus(world->dataplane, world_vpp_cpu, world);
     world->sinks = g_ptr_array_new();
     world->node_by_name = g_hash_table_new(g_str_hash, g_str_equal);
     world->processes = g_ptr_array_new();

@@ -5,6 +5,7 @@
 #include "sim/cpu.h"
 #include "sim/engine.h"
 #include "sim/net.h"
+#include "sim/packets.h"
 #include "sim/world.h"
 
 typedef struct World World;
@@ -137,6 +138,9 @@ struct World {
     bool started;
     bool closing;
     Actions *spare_actions;
+    /* A process has begun, or has just ended (`dead`) and is still there; NULL: nobody asks. */
+    void (*process_changed)(void *observer, const Process *process);
+    void *observer;
 };
 
 /* world.c */
@@ -147,6 +151,8 @@ void world_end_process(Process *process, int exit_code);
 void world_vanish_process(Process *process);
 /* More memory (or less): beyond the container's limit the kernel kills it. */
 void world_use_memory(Process *process, int64_t delta);
+/* The CPU of the container in which an owner's VPP runs: VppCpuOf. */
+bool world_vpp_cpu(void *world, const char *owner, VppCpu *out);
 nsec_t world_latency(Process *from, const Process *to);
 void world_send(Process *from, NetPacket *packet, const WorldNode *to, int factor, nsec_t delay);
 /* True when what is sent to the address gets no answer at all, not even a refusal. */

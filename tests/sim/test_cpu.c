@@ -483,6 +483,38 @@ START_TEST(a_polling_group_makes_a_frame_wait_for_the_next_period)
 }
 END_TEST
 
+START_TEST(a_polling_group_leaves_what_is_reserved_of_its_quota)
+{
+    bench_new(4, 0);
+    CpuGroup *group = cpu_group_new(node, 50 * MSEC, PERIOD);
+    ck_assert_double_eq(cpu_group_limit(group), 0.5);
+    cpu_group_set_reserve(group, 0.1);
+    cpu_group_set_polling(group, true);
+    engine_run_until(engine, NSEC_PER_SEC - 1);
+    ck_assert_double_eq_tol(cpu_group_usage(group).used, 10 * 40e6, 10 * SLACK);
+    cpu_group_set_reserve(group, 0);
+    engine_run_until(engine, 2 * NSEC_PER_SEC - 1);
+    ck_assert_double_eq_tol(cpu_group_usage(group).used, 10 * 40e6 + 10 * 50e6, 20 * SLACK);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(a_reserve_beyond_the_quota_leaves_a_little)
+{
+    bench_new(4, 0);
+    CpuGroup *group = cpu_group_new(node, 50 * MSEC, PERIOD);
+    cpu_group_set_reserve(group, 0.7);
+    cpu_group_set_polling(group, true);
+    engine_run_until(engine, NSEC_PER_SEC - 1);
+    double used = cpu_group_usage(group).used;
+    ck_assert_double_gt(used, 0);
+    ck_assert_double_lt(used, 10 * 1e6);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
 START_TEST(a_polling_group_burns_its_quota_in_every_period)
 {
     bench_new(4, 13 * MSEC);
@@ -779,6 +811,8 @@ add_quota_tests(Suite *suite)
     TCase *polling = tcase_create("polling");
     tcase_add_test(polling, a_polling_group_makes_a_frame_wait_for_the_next_period);
     tcase_add_test(polling, a_polling_group_burns_its_quota_in_every_period);
+    tcase_add_test(polling, a_polling_group_leaves_what_is_reserved_of_its_quota);
+    tcase_add_test(polling, a_reserve_beyond_the_quota_leaves_a_little);
     tcase_add_loop_test(polling, the_mean_wait_at_a_polling_thread_is_that_of_the_formula, 0, 5);
     suite_add_tcase(suite, polling);
 }
