@@ -75,11 +75,12 @@ or_none(const char *text)
 FlowPath *
 flow_paths_obtain(Flows *flows, const FluidSpec *spec)
 {
-    g_assert(spec->pod_port != NULL || (spec->from_node != NULL && spec->to_node != NULL));
-    g_autofree char *key = g_strdup_printf(
-        "%s|%s|%s|%s|%s|%d|%d|%" G_GINT64_FORMAT, or_none(spec->pod_port), or_none(spec->from_node),
-        or_none(spec->to_node), or_none(spec->client_pod), or_none(spec->server_pod),
-        spec->server_port, (int)spec->backward, spec->mss);
+    g_assert(spec->pod_port != NULL || spec->from_node != NULL);
+    g_autofree char *key =
+        g_strdup_printf("%s|%s|%s|%s|%s|%d|%d|%" G_GINT64_FORMAT "|%" G_GINT64_FORMAT,
+                        or_none(spec->pod_port), or_none(spec->from_node), or_none(spec->to_node),
+                        or_none(spec->client_pod), or_none(spec->server_pod), spec->server_port,
+                        (int)spec->backward, spec->mss, spec->latency);
     FlowPath *path = g_hash_table_lookup(flows->by_key, key);
     return path != NULL ? path : path_new(flows, spec, g_steal_pointer(&key));
 }

@@ -330,6 +330,30 @@ cluster_rtt(const Finder *finder, const NetLink *link)
     return MAX(2 * way, MIN_RTT);
 }
 
+/* From a Pod by its node's network interface; nothing is known of what is behind it. */
+static void
+leave_cluster(Finder *finder)
+{
+    const Calibration *calibration = finder->world->calibration;
+    const FlowEnds *ends = finder->ends;
+    FlowRoute *route = finder->route;
+    Net *net = finder->world->net;
+    guint from = net_node(net, ends->from_node);
+    NetNic *nic = net_uplink(net, from);
+    route->up = net_node_is_up(net, from);
+    if (!route->up) {
+        return;
+    }
+    nsec_t way = calibration_nsec(calibration, PARAMETER_KERNEL_PACKET) +
+                 calibration_nsec(calibration, PARAMETER_POD_NETWORK_PACKET) + ends->latency;
+    route->rtt = MAX(2 * way, MIN_RTT);
+    route->mss = choose_mss(ends, IP_MTU);
+    use_socket(finder, true, from);
+    if (nic != NULL) {
+        use_nic(finder, nic, true, wire_share(finder, ETHERNET_FRAMING));
+    }
+}
+
 static void
 cross_cluster(Finder *finder)
 {
@@ -367,6 +391,8 @@ flow_route_find(World *world, FlowResources *resources, const FlowEnds *ends, Fl
     Finder finder = {world, (Plane *)world->dataplane, resources, ends, out};
     if (ends->pod_port != NULL) {
         follow_wires(&finder);
+    } else if (ends->to_node == NULL) {
+        leave_cluster(&finder);
     } else {
         cross_cluster(&finder);
     }

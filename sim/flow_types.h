@@ -67,7 +67,8 @@ void flow_resources_forget(FlowResources *resources, uint64_t process);
 typedef struct FlowEnds {
     const char *pod_port; /* NULL: the cluster's network */
     const char *from_node;
-    const char *to_node;
+    const char *to_node; /* NULL: outside the cluster */
+    nsec_t latency;
     const char *client_pod;
     const char *server_pod;
     int server_port;

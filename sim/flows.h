@@ -21,10 +21,11 @@ typedef struct FluidFlow FluidFlow;
 
 /* What a flow is.  Strings are borrowed for the call. */
 typedef struct FluidSpec {
-    const char *pod_port;  /* "namespace/pod/interface" of the chain's client; NULL: the cluster's
-                              network */
-    const char *from_node; /* on the cluster's network: of the sender */
-    const char *to_node;
+    const char *pod_port;   /* "namespace/pod/interface" of the chain's client; NULL: the cluster's
+                               network */
+    const char *from_node;  /* on the cluster's network: of the sender */
+    const char *to_node;    /* NULL: outside the cluster, by the sending node's network interface */
+    nsec_t latency;         /* to there, one way */
     const char *client_pod; /* "namespace/pod": whose CPU the ends use; NULL: nobody's */
     const char *server_pod;
     int server_port; /* which container of the server: the application that declares it; the first

@@ -152,6 +152,20 @@ net_nic(Net *net, guint from, guint to)
     return net_between(net, from, to)->nics[from < to ? 0 : 1];
 }
 
+NetNic *
+net_uplink(Net *net, guint node)
+{
+    const Scenario *scenario = net->scenario;
+    const char *name = scenario->nodes[node].name;
+    for (guint i = 0; i < scenario->n_links; i++) {
+        const ScenarioLink *link = &scenario->links[i];
+        if (g_str_equal(link->node_a, name) || g_str_equal(link->node_b, name)) {
+            return obtain_nic(net, link, name);
+        }
+    }
+    return scenario->has_default_link ? obtain_nic(net, &scenario->default_link, name) : NULL;
+}
+
 NetLink *
 net_between(Net *net, guint a, guint b)
 {

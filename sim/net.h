@@ -67,6 +67,10 @@ NetLink *net_between(Net *net, guint a, guint b);
 /* The interface by which `from` sends to `to`. */
 NetNic *net_nic(Net *net, guint from, guint to);
 
+/* The interface by which a node reaches what is outside the cluster: that of its first link, or of
+ * the default; NULL: it has none. */
+NetNic *net_uplink(Net *net, guint node);
+
 /* One draw of a link's latency, impairments included, losses not. */
 nsec_t net_latency(const NetLink *link, RandomStream *random);
 

@@ -64,6 +64,7 @@ download(Viewer *viewer)
         return; /* nobody serves any more: the player stalls */
     }
     FluidSpec spec = {.from_node = node->name,
+                      .latency = settings(viewer)->viewer_latency,
                       .client_pod = pod,
                       .server_port = stream->traffic->port,
                       .bytes = viewer->request.bytes,
