@@ -134,11 +134,12 @@ rate_text(double rate)
                          : g_strdup_printf("%.1f kb/s", rate / 1e3);
 }
 
+/* CPU as manifests write it: 525m. */
 static char *
 capacity_text(double capacity, const char *unit)
 {
     return g_str_equal(unit, "bit/s") ? rate_text(capacity)
-                                      : g_strdup_printf("%.3g %s", capacity, unit);
+                                      : g_strdup_printf("%.0fm", 1000 * capacity);
 }
 
 static void
@@ -153,11 +154,12 @@ print_bottlenecks(const FlowOutcome *flow)
         g_autofree char *rate = rate_text(one->rate), *then = rate_text(one->rate_if_doubled);
         g_autofree char *now = capacity_text(one->capacity, one->unit);
         g_autofree char *twice = capacity_text(2 * one->capacity, one->unit);
-        printf("  %s: bottleneck of %" G_GUINT64_FORMAT " flow(s): %s%s%s, %.0f %% used",
-               flow->name, one->n, one->place, *one->place != '\0' ? " " : "", one->what,
-               100 * one->utilisation);
+        bool limit = g_str_equal(one->what, "CPU limit");
+        printf("  %s: bottleneck of %" G_GUINT64_FORMAT " flow(s): %s %s, %.0f %% used", flow->name,
+               one->n, one->place, one->what, 100 * one->utilisation);
         if (one->capacity > 0) {
-            printf("; %s -> %s: %s -> %s a flow", now, twice, rate, then);
+            printf("; %s %s -> %s: %s -> %s a flow", limit ? "limits.cpu" : one->what, now, twice,
+                   rate, then);
         }
         printf("\n");
     }

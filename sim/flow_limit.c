@@ -89,7 +89,7 @@ present_limit(const FluidFlow *flow)
                            .name = resource->name,
                            .what = resource->what,
                            .unit = resource->unit,
-                           .capacity = resource->capacity};
+                           .capacity = resource->capacity + resource->reserved};
     }
     bool of_thread = flow->cap_kind == FLOW_CAP_THREAD;
     return (FlowLimit){.key = cap_texts[flow->cap_kind],
@@ -185,14 +185,23 @@ double_link(const Copy *copy, const FluidFlow *flow)
     }
 }
 
+/* Twice the limit leaves flows twice as much and what is reserved of it once. */
+static double
+doubled_capacity(const FlowResource *resource)
+{
+    double capacity = 2 * resource->capacity + resource->reserved;
+    return resource->most > 0 ? MIN(capacity, resource->most) : capacity;
+}
+
 static void
 copy_resources(Copy *copy, const FlowResources *resources)
 {
     for (guint i = 0; i < resources->by_number->len; i++) {
         const FlowResource *resource = g_ptr_array_index(resources->by_number, i);
         if (resource != NULL) {
-            double factor = resource->key == copy->doubled ? 2 : 1;
-            copy->numbers[i] = maxmin_add_resource(copy->system, factor * resource->capacity);
+            bool doubled = resource->key == copy->doubled;
+            copy->numbers[i] = maxmin_add_resource(
+                copy->system, doubled ? doubled_capacity(resource) : resource->capacity);
         }
     }
 }

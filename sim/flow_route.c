@@ -143,11 +143,14 @@ use_vpp(Finder *finder, const Port *in, const Port *out)
                   (double)(BITS_PER_BYTE * mss);
     double limit = cpu_group_limit(cpu.group);
     double left = limit > 0 ? MAX(limit - cpu.idle, 0) : THREAD_CORES;
+    bool limited = left < THREAD_CORES;
     FlowResource wanted = {.key = name(finder, "vpp|%" G_GUINT64_FORMAT, cpu.process),
                            .name = name(finder, "%s", in->owner),
-                           .what = left < THREAD_CORES ? "CPU limit" : "one thread",
+                           .what = limited ? "CPU limit" : "one thread",
                            .unit = "cores",
                            .capacity = MIN(left, THREAD_CORES),
+                           .reserved = limited ? limit - left : 0,
+                           .most = limited ? THREAD_CORES : 0,
                            .load = FLOW_LOAD_VPP,
                            .process = cpu.process};
     add_use(finder, &wanted, cost);

@@ -28,6 +28,8 @@ typedef struct FlowResource {
     const char *what; /* static */
     const char *unit; /* static */
     double capacity;  /* of its unit, for flows */
+    double reserved;  /* beside it: what flows do not get */
+    double most;      /* capacity that no greater limit could exceed; 0: none */
     FlowLoad load;
     NetNic *nic;      /* FLOW_LOAD_NIC */
     CpuGroup *group;  /* FLOW_LOAD_CONTAINER */
@@ -112,7 +114,7 @@ typedef enum FlowCap {
 typedef struct FlowLimit {
     const char *key; /* of a resource, or the text of a cap */
     const char *name, *what, *unit;
-    double capacity, utilisation; /* when it did so last */
+    double capacity, utilisation; /* when it did so last; with what is reserved */
     double held;                  /* ns */
 } FlowLimit;
 
