@@ -40,6 +40,7 @@ bool sim_dataplane_impair(DataPlane *base, const char *pod_port, const Impairmen
 typedef struct PathState {
     bool up;       /* the far end answers, if nothing is lost on the way */
     bool cut;      /* something on the way lets nothing through */
+    bool joined;   /* there is a far end, and nothing on the way is cut: `up` but for firewalls */
     nsec_t rtt;    /* without jitter and stall */
     nsec_t stall;  /* by CPU limits, at most */
     nsec_t jitter; /* uniform, to both sides */

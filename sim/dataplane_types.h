@@ -1,5 +1,5 @@
 /* What the files of the data plane share: ports.c (the graph), dataplane.c (operations on it),
- * echo.c (paths and liveness), packets.c (frames that go through it).  flow_path.c reads it. */
+ * echo.c (paths and liveness), packets.c (frames that go through it).  flow_route.c reads it. */
 #pragma once
 
 #include "sim/dataplane.h"

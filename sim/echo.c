@@ -124,8 +124,9 @@ echo_trace(Plane *plane, const char *pod_port, GPtrArray *ports)
         state.rtt += 2 * calibration_nsec(plane->calibration, PARAMETER_KERNEL_PACKET);
     }
     state.stall *= 2; /* each way */
-    state.up = !state.cut && !denied && end != start && end->in_pod && end->xconnect == NULL &&
-               end->ip != NULL;
+    state.joined =
+        !state.cut && end != start && end->in_pod && end->xconnect == NULL && end->ip != NULL;
+    state.up = state.joined && !denied;
     state.loss = 1 - pass;
     return state;
 }
@@ -155,9 +156,9 @@ follow(Path *path)
 static bool
 same_state(const PathState *a, const PathState *b)
 {
-    return a->up == b->up && a->cut == b->cut && a->rtt == b->rtt && a->stall == b->stall &&
-           a->jitter == b->jitter && a->loss == b->loss && a->correlation == b->correlation &&
-           a->rate == b->rate;
+    return a->up == b->up && a->joined == b->joined && a->cut == b->cut && a->rtt == b->rtt &&
+           a->stall == b->stall && a->jitter == b->jitter && a->loss == b->loss &&
+           a->correlation == b->correlation && a->rate == b->rate;
 }
 
 static bool

@@ -294,7 +294,7 @@ follow_wires(Finder *finder)
     FlowRoute *route = finder->route;
     g_autoptr(GPtrArray) ports = g_ptr_array_new();
     PathState state = echo_trace(finder->plane, ends->pod_port, ports);
-    route->up = state.up;
+    route->up = state.joined; /* firewalls have let the connection's first segments through */
     for (guint i = 0; i < ports->len; i++) {
         route->up = route->up && tunnel_is_up(finder, g_ptr_array_index(ports, i));
     }

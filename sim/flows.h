@@ -41,8 +41,10 @@ typedef struct FluidSpec {
 } FluidSpec;
 
 /* What held a flow back for most of its time, and what would be otherwise: the resource's capacity
- * doubled (of a link, the interfaces at both ends), everything else as it is now.  A CPU's capacity
- * is what its limit leaves to flows.  A flow that does not send is taken as if it did. */
+ * doubled (of a link, the interfaces at both ends), everything else as it is now.  Of a CPU
+ * limit, flows get what else the container uses less: twice the limit is a little more than twice
+ * as much, but no more than one thread can use.  A flow that does not send is taken as if it did.
+ */
 typedef struct FluidBottleneck {
     char *name;         /* "namespace/pod", "node:eno1", ...; "" when the flow never moved */
     const char *what;   /* "CPU limit", "link rate", "one thread", "TCP window", ... */
