@@ -19,6 +19,12 @@ typedef struct User {
     uint64_t id; /* of the next iteration */
 } User;
 
+/* CPU of a container. */
+typedef struct CpuMark {
+    char *process; /* "namespace/pod/container" */
+    double cpu;
+} CpuMark;
+
 /* Why iterations failed. */
 typedef struct FailureCount {
     char *cause;
@@ -57,6 +63,8 @@ struct Stream {
     char *server_place;     /* for reports */
     Process *server;        /* that listens there; NULL: nobody does */
     uint64_t server_known;  /* World.n_lives when it was looked up */
+    GArray *cpu_before;     /* CpuMark: what containers had used when bulk traffic began */
+    GArray *cpu_used;       /* CpuMark: by containers while it lasted, in cores */
     double bytes;           /* iperf: of flows that have ended */
     Video *video;           /* video only */
     GPtrArray *bottlenecks; /* FluidBottleneck *, of flows that have ended */

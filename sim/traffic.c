@@ -127,11 +127,56 @@ plan_next(Stream *stream)
 }
 
 static void
+cpu_mark_clear(void *data)
+{
+    g_free(((CpuMark *)data)->process);
+}
+
+/* What each container has used so far. */
+static GArray *
+mark_cpu(World *world)
+{
+    g_autoptr(GArray) usages = world_usage(world);
+    GArray *marks = g_array_new(false, false, sizeof(CpuMark));
+    g_array_set_clear_func(marks, cpu_mark_clear);
+    for (guint i = 0; i < usages->len; i++) {
+        const ContainerUsage *usage = &g_array_index(usages, ContainerUsage, i);
+        g_array_append_val(marks, ((CpuMark){g_strdup(usage->process), usage->cpu}));
+    }
+    return marks;
+}
+
+static double
+marked_cpu(const GArray *marks, const char *process)
+{
+    for (guint i = 0; i < marks->len; i++) {
+        const CpuMark *mark = &g_array_index(marks, CpuMark, i);
+        if (g_str_equal(mark->process, process)) {
+            return mark->cpu;
+        }
+    }
+    return 0; /* it has begun since */
+}
+
+/* Cores that each container used while bulk traffic lasted. */
+static void
+measure_cpu(Stream *stream)
+{
+    double seconds = nsec_to_seconds(now_of(stream) - stream->from_time);
+    stream->cpu_used = mark_cpu(stream->world);
+    for (guint i = 0; seconds > 0 && i < stream->cpu_used->len; i++) {
+        CpuMark *mark = &g_array_index(stream->cpu_used, CpuMark, i);
+        mark->cpu = (mark->cpu - marked_cpu(stream->cpu_before, mark->process)) / seconds;
+    }
+}
+
+static void
 on_bulk_end(Engine *engine, Event *event)
 {
     (void)engine;
     Stream *stream = (Stream *)((char *)event - offsetof(Stream, next));
     stream->n_done += exchanges_clear(stream);
+    measure_cpu(stream);
 }
 
 /* All flows of an iperf, or the film, begin at once. */
@@ -145,6 +190,7 @@ on_bulk(Engine *engine, Event *event)
         begin_iteration(stream, (uint64_t)i);
     }
     if (stream->video == NULL) {
+        stream->cpu_before = mark_cpu(stream->world);
         event_init(event, on_bulk_end, 1);
         engine_schedule(stream->world->engine, event, stream->until);
     }
@@ -377,6 +423,8 @@ stream_free(Stream *stream)
     g_hash_table_unref(stream->exchanges);
     g_array_unref(stream->failures);
     sample_clear(&stream->times);
+    g_clear_pointer(&stream->cpu_before, g_array_unref);
+    g_clear_pointer(&stream->cpu_used, g_array_unref);
     g_free(stream->users);
     g_clear_pointer(&stream->video, video_free);
     for (guint i = 0; i < stream->bottlenecks->len; i++) {

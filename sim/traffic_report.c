@@ -3,6 +3,8 @@
 #include "sim/proof.h"
 #include "sim/stream.h"
 
+#include <string.h>
+
 MetricKey *
 stream_key(const Stream *stream, const char *name)
 {
@@ -188,6 +190,23 @@ collect_bottlenecks(const Stream *stream, FlowOutcome *flow)
     }
 }
 
+/* Containers that used more than a thousandth of a core. */
+static void
+add_cpu(const Stream *stream, Outcome *outcome)
+{
+    for (guint i = 0; stream->cpu_used != NULL && i < stream->cpu_used->len; i++) {
+        const CpuMark *mark = &g_array_index(stream->cpu_used, CpuMark, i);
+        const char *slash = strrchr(mark->process, '/');
+        if (mark->cpu < 0.001 || slash == NULL) {
+            continue;
+        }
+        g_autofree char *pod = g_strndup(mark->process, (gsize)(slash - mark->process));
+        g_autofree char *place = place_name(stream->world, pod);
+        g_autofree char *text = g_strdup_printf("%s%s", place, slash);
+        add_with(outcome, stream, "sfc_container_cpu_cores", "container", text, "cores", mark->cpu);
+    }
+}
+
 static void
 add_throughput(const Stream *stream, FlowOutcome *flow, Outcome *outcome)
 {
@@ -217,6 +236,7 @@ collect_stream(Stream *stream, Outcome *outcome)
     collect_drops(stream, flow);
     collect_bottlenecks(stream, flow);
     add_throughput(stream, flow, outcome);
+    add_cpu(stream, outcome);
     for (guint i = 0; i < stream->failures->len; i++) {
         const FailureCount *one = &g_array_index(stream->failures, FailureCount, i);
         g_ptr_array_add(flow->failures,
