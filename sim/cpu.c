@@ -114,6 +114,7 @@ account(CpuGroup *group, nsec_t now)
         return;
     }
     group->usage.used += group->load * elapsed;
+    group->remaining -= group->load * elapsed;
     if (group->n_threads == 0) {
         return;
     }
@@ -125,7 +126,7 @@ account(CpuGroup *group, nsec_t now)
     double used = service * group->n_threads;
     group->attained += service;
     group->usage.used += used;
-    group->remaining -= used + group->load * elapsed;
+    group->remaining -= used;
 }
 
 static void
@@ -314,14 +315,21 @@ cpu_group_free(CpuGroup *group)
     g_free(group);
 }
 
-/* A thread more is about to run. */
+/* Without threads no event ends its periods. */
 static void
-begin_thread(CpuGroup *group, nsec_t now)
+catch_up(CpuGroup *group, nsec_t now)
 {
     if (group->n_threads == 0) {
         group->throttled = group->throttled && now < group->period_end;
         refill(group, now);
     }
+}
+
+/* A thread more is about to run. */
+static void
+begin_thread(CpuGroup *group, nsec_t now)
+{
+    catch_up(group, now);
     group->n_threads++;
     throttle(group);
 }
@@ -392,6 +400,7 @@ cpu_group_set_load(CpuGroup *group, double cores)
 {
     nsec_t now = engine_now(group->node->engine);
     account(group, now);
+    catch_up(group, now);
     group->node->load = MAX(group->node->load + cores - group->load, 0);
     group->load = cores;
     settle(group, n_runnable(group), now);

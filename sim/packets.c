@@ -717,6 +717,17 @@ visit_vpp(Packet *packet)
     station_arrive(vpp->station, &packet->visit, vpp_demand(plane, packet, in, in->xconnect));
 }
 
+/* What VPP needs for a ring full of packets of flows, which are of full size. */
+static nsec_t
+time_of_full_ring(Plane *plane, const Port *in)
+{
+    const Packets *packets = plane->packets;
+    const Dist *each = &plane->calibration->parameters[PARAMETER_VPP_PACKET];
+    nsec_t cost =
+        nsec_from_seconds(dist_mean(each)) + extra_cost(packets, in, in->xconnect, IP_MTU);
+    return packets->ring * cost;
+}
+
 static void
 entered(Packet *packet)
 {
@@ -732,14 +743,17 @@ entered(Packet *packet)
         kernel(packet, STEP_DELIVER);
         return;
     }
-    Vpp *vpp = in->wire_kind != WIRE_VFIO ? vpp_at(plane, in) : NULL;
+    const Vpp *vpp = in->wire_kind != WIRE_VFIO ? vpp_at(plane, in) : NULL;
     if (vpp == NULL) {
         pass_on(packet, NULL); /* nothing is known of what it costs */
     } else if (in->n_queued >= plane->packets->ring) {
         drop(packet, DROP_RING_FULL);
+    } else if (vpp->saturated) {
+        nsec_t wait = time_of_full_ring(plane, in);
+        note_delay(packet, vpp->owner, DELAY_QUEUEING, wait);
+        schedule(packet, STEP_QUEUED, wait);
     } else {
-        in->n_queued++;
-        station_arrive(vpp->station, &packet->visit, vpp_demand(plane, packet, in, in->xconnect));
+        visit_vpp(packet);
     }
 }
 

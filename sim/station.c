@@ -128,9 +128,13 @@ station_remove(Station *station)
     if (visit == NULL) {
         return NULL;
     }
-    stop(station);
+    bool wakes = !station->busy && visit->next != NULL;
     station->head = visit->next;
     station->n_present--;
+    if (wakes) { /* for those that are left */
+        return visit;
+    }
+    stop(station);
     if (station->head != NULL) {
         begin(station);
     }

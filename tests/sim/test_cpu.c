@@ -569,6 +569,325 @@ START_TEST(the_mean_wait_at_a_polling_thread_is_that_of_the_formula)
 }
 END_TEST
 
+/* ---- the polling thread and what rides on it ---- */
+
+START_TEST(a_polling_thread_uses_its_quota_to_the_nanosecond_in_every_period)
+{
+    const nsec_t phase = 13 * MSEC, quota = 52 * MSEC + MSEC / 2;
+    bench_new(4, phase);
+    CpuGroup *group = cpu_group_new(node, quota, PERIOD);
+    engine_run_until(engine, phase);
+    cpu_group_set_polling(group, true);
+    ck_assert(cpu_group_is_polling(group));
+    for (int i = 1; i <= 100; i++) {
+        engine_run_until(engine, phase + i * PERIOD);
+        CpuUsage usage = cpu_group_usage(group);
+        ck_assert_double_eq(usage.used, (double)(i * quota));
+        ck_assert_double_eq(usage.throttled, (double)(i * (PERIOD - quota)));
+        ck_assert_uint_eq(usage.periods, i);
+    }
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(a_polling_thread_without_a_quota_uses_a_whole_core)
+{
+    bench_new(4, 0);
+    CpuGroup *group = cpu_group_new(node, 0, PERIOD);
+    cpu_group_set_polling(group, true);
+    engine_run_until(engine, 1234 * MSEC);
+    ck_assert_double_eq(cpu_group_usage(group).used, 1234e6);
+    ck_assert_uint_eq(cpu_group_usage(group).periods, 0);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(a_job_beside_a_polling_thread_shares_the_core_and_the_quota)
+{
+    bench_new(1, 0);
+    CpuGroup *group = cpu_group_new(node, 0, PERIOD);
+    Task task;
+    cpu_group_set_polling(group, true);
+    task_at(&task, engine, group, 0, 10 * MSEC);
+    engine_run_until(engine, NSEC_PER_SEC);
+    check_time(task.done, 20 * MSEC); /* at half speed */
+    cpu_group_free(group);
+    bench_free();
+
+    bench_new(4, 0);
+    group = cpu_group_new(node, 20 * MSEC, PERIOD);
+    cpu_group_set_polling(group, true);
+    task_at(&task, engine, group, 0, 15 * MSEC); /* both 0-10, then 100-105 */
+    engine_run_until(engine, 200 * MSEC);
+    check_time(task.done, 105 * MSEC);
+    ck_assert_double_eq_tol(cpu_group_usage(group).used, 40e6, SLACK);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+static void
+on_submit_polled(Engine *running, Event *event)
+{
+    Task *task = (Task *)((char *)event - offsetof(Task, event));
+    task->submitted = engine_now(running);
+    cpu_submit_polled(task->group, &task->job, task->demand);
+}
+
+static void
+ride_at(Task *task, CpuGroup *group, nsec_t at, nsec_t demand)
+{
+    task_at(task, engine, group, NSEC_NEVER, demand);
+    event_init(&task->event, on_submit_polled, 0);
+    engine_schedule(engine, &task->event, at);
+}
+
+static const struct {
+    nsec_t at, demand, done; /* ms; the thread runs 0-20, 100-120, 200-220 */
+} rides[] = {{0, 20, 20}, {5, 15, 20}, {5, 30, 115}, {19, 1, 20}, {20, 1, 101}, {50, 45, 305}};
+
+START_TEST(a_riding_job_is_done_when_the_thread_has_run_for_its_demand)
+{
+    bench_new(4, 0);
+    CpuGroup *group = cpu_group_new(node, 20 * MSEC, PERIOD);
+    Task ride;
+    cpu_group_set_polling(group, true);
+    ride_at(&ride, group, rides[_i].at * MSEC, rides[_i].demand * MSEC);
+    engine_run_until(engine, NSEC_PER_SEC);
+    ck_assert_int_eq(ride.done, rides[_i].done * MSEC);
+    ck_assert_double_eq(cpu_group_usage(group).used, 200e6); /* what polling alone uses */
+    ck_assert_uint_eq(cpu_group_usage(group).periods, 10);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(a_riding_job_is_as_slow_as_the_thread_that_shares_a_core)
+{
+    bench_new(1, 0);
+    CpuGroup *group = cpu_group_new(node, 0, PERIOD), *other = cpu_group_new(node, 0, PERIOD);
+    Task ride, task;
+    cpu_group_set_polling(group, true);
+    ride_at(&ride, group, 0, 10 * MSEC);
+    task_at(&task, engine, other, 0, 30 * MSEC);
+    engine_run_until(engine, 20 * MSEC);
+    ck_assert_int_eq(ride.done, 20 * MSEC);
+    ck_assert_double_eq(cpu_group_usage(group).used, 10e6);
+    ck_assert_double_eq(cpu_group_usage(other).used, 10e6);
+    cpu_group_free(group);
+    cpu_group_free(other);
+    bench_free();
+}
+END_TEST
+
+START_TEST(a_riding_job_that_is_cancelled_leaves_the_thread_as_it_was)
+{
+    bench_new(4, 0);
+    CpuGroup *group = cpu_group_new(node, 20 * MSEC, PERIOD);
+    Task ride, next;
+    cpu_group_set_polling(group, true);
+    ride_at(&ride, group, 0, 10 * MSEC);
+    engine_run_until(engine, 5 * MSEC);
+    cpu_cancel(&ride.job);
+    ride_at(&next, group, 6 * MSEC, 4 * MSEC);
+    engine_run_until(engine, 150 * MSEC);
+    ck_assert_int_eq(ride.done, NSEC_NEVER);
+    ck_assert_int_eq(next.done, 10 * MSEC);
+    ck_assert_double_eq(cpu_group_usage(group).used, 40e6);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(polling_that_begins_and_ends_beside_a_job_takes_its_share_meanwhile)
+{
+    bench_new(1, 0);
+    CpuGroup *group = cpu_group_new(node, 0, PERIOD);
+    Task task;
+    task_at(&task, engine, group, 0, 30 * MSEC);
+    engine_run_until(engine, 10 * MSEC);
+    cpu_group_set_polling(group, true);
+    engine_run_until(engine, 20 * MSEC);
+    cpu_group_set_polling(group, false);
+    ck_assert(!cpu_group_is_polling(group));
+    engine_run_until(engine, NSEC_PER_SEC);
+    check_time(task.done, 35 * MSEC); /* 10 alone, 5 shared, 15 alone */
+    ck_assert_double_eq_tol(cpu_group_usage(group).used, 35e6, SLACK);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(polling_that_ends_and_begins_again_gets_no_new_quota_within_the_period)
+{
+    bench_new(4, 0);
+    CpuGroup *group = cpu_group_new(node, 20 * MSEC, PERIOD);
+    cpu_group_set_polling(group, true);
+    engine_run_until(engine, 50 * MSEC);
+    cpu_group_set_polling(group, false);
+    engine_run_until(engine, 60 * MSEC);
+    cpu_group_set_polling(group, true);
+    engine_run_until(engine, 110 * MSEC);
+    CpuUsage usage = cpu_group_usage(group);
+    ck_assert_double_eq(usage.used, 30e6);
+    ck_assert_double_eq(usage.throttled, 70e6); /* 20-50 and 60-100 */
+    ck_assert_uint_eq(usage.periods, 1);
+    cpu_group_set_polling(group, false);
+    engine_run_until(engine, 250 * MSEC);
+    ck_assert_double_eq(cpu_group_usage(group).used, 30e6);
+    cpu_group_set_polling(group, true); /* in a period of its own */
+    engine_run_until(engine, 290 * MSEC);
+    ck_assert_double_eq(cpu_group_usage(group).used, 50e6);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(polling_that_is_turned_on_or_off_twice_is_on_or_off_once)
+{
+    bench_new(4, 0);
+    CpuGroup *group = cpu_group_new(node, 0, PERIOD);
+    cpu_group_set_polling(group, true);
+    cpu_group_set_polling(group, true);
+    engine_run_until(engine, 10 * MSEC);
+    ck_assert_double_eq(cpu_group_usage(group).used, 10e6);
+    cpu_group_set_polling(group, false);
+    cpu_group_set_polling(group, false);
+    engine_run_until(engine, 20 * MSEC);
+    ck_assert_double_eq(cpu_group_usage(group).used, 10e6);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(a_polling_group_that_is_freed_gives_its_core_to_others)
+{
+    bench_new(1, 0);
+    CpuGroup *group = cpu_group_new(node, 0, PERIOD), *other = cpu_group_new(node, 0, PERIOD);
+    Task ride, task;
+    cpu_group_set_polling(group, true);
+    ride_at(&ride, group, 0, 50 * MSEC);
+    task_at(&task, engine, other, 0, 30 * MSEC);
+    engine_run_until(engine, 20 * MSEC);
+    cpu_group_free(group);
+    ck_assert_ptr_null(ride.job.group);
+    engine_run_until(engine, NSEC_PER_SEC);
+    check_time(task.done, 40 * MSEC); /* 10 shared, 20 alone */
+    ck_assert_int_eq(ride.done, NSEC_NEVER);
+    cpu_group_free(other);
+    bench_free();
+}
+END_TEST
+
+/* ---- phases ---- */
+
+START_TEST(a_group_with_its_own_phase_begins_its_periods_there)
+{
+    bench_new(4, 40 * MSEC);
+    CpuGroup *group = cpu_group_new(node, 20 * MSEC, PERIOD);
+    CpuGroup *hosts = cpu_group_new(node, 20 * MSEC, PERIOD);
+    cpu_group_set_phase(group, 70 * MSEC);
+    Task task, other;
+    task_at(&task, engine, group, 0, 50 * MSEC);  /* 0-20, 70-90, 170-180 */
+    task_at(&other, engine, hosts, 0, 50 * MSEC); /* 0-20, 40-60, 140-150 */
+    engine_run_until(engine, NSEC_PER_SEC);
+    check_time(task.done, 180 * MSEC);
+    check_time(other.done, 150 * MSEC);
+    cpu_group_free(group);
+    cpu_group_free(hosts);
+    bench_free();
+}
+END_TEST
+
+/* ---- loads ---- */
+
+START_TEST(a_load_is_accounted_without_any_job)
+{
+    bench_new(4, 0);
+    CpuGroup *group = cpu_group_new(node, 50 * MSEC, PERIOD);
+    cpu_group_set_load(group, 0.25);
+    engine_run_until(engine, 1000 * MSEC);
+    ck_assert_double_eq_tol(cpu_group_usage(group).used, 250e6, 1);
+    cpu_group_set_load(group, 0);
+    engine_run_until(engine, 2000 * MSEC);
+    ck_assert_double_eq_tol(cpu_group_usage(group).used, 250e6, 1);
+    ck_assert_uint_eq(cpu_group_usage(group).periods, 0);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(a_load_drains_the_quota_of_jobs_beside_it)
+{
+    bench_new(4, 0);
+    CpuGroup *group = cpu_group_new(node, 50 * MSEC, PERIOD);
+    Task task;
+    cpu_group_set_load(group, 0.25);
+    task_at(&task, engine, group, 0, 45 * MSEC); /* 0-40, as 40 * 1.25 = 50; 100-105 */
+    engine_run_until(engine, 300 * MSEC);
+    check_time(task.done, 105 * MSEC);
+    ck_assert_double_eq_tol(cpu_group_usage(group).throttled, 60e6, SLACK);
+    ck_assert_uint_eq(cpu_group_usage(group).periods, 1);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(a_load_drains_the_quota_while_no_job_runs)
+{
+    bench_new(4, 0);
+    CpuGroup *group = cpu_group_new(node, 50 * MSEC, PERIOD);
+    Task first, second;
+    cpu_group_set_load(group, 0.25);
+    task_at(&first, engine, group, 0, 4 * MSEC);
+    /* 4 and 0.25 * 60 are spent when it comes: 31 / 1.25 = 24.8 are left, and 5.2 wait */
+    task_at(&second, engine, group, 60 * MSEC, 30 * MSEC);
+    engine_run_until(engine, 300 * MSEC);
+    check_time(first.done, 4 * MSEC);
+    check_time(second.done, 105 * MSEC + MSEC / 5);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(a_load_that_changes_drains_what_it_was_at_each_time)
+{
+    bench_new(4, 0);
+    CpuGroup *group = cpu_group_new(node, 50 * MSEC, PERIOD);
+    Task task;
+    task_at(&task, engine, group, 250 * MSEC, 32 * MSEC);
+    engine_run_until(engine, 210 * MSEC);
+    cpu_group_set_load(group, 0.5);
+    engine_run_until(engine, 240 * MSEC);
+    cpu_group_set_load(group, 0.25);
+    engine_run_until(engine, 500 * MSEC);
+    /* 50 - 15 - 2.5 = 32.5 = 26 * 1.25 are left when it comes: 250-276, 300-306 */
+    check_time(task.done, 306 * MSEC);
+    ck_assert_double_eq_tol(cpu_group_usage(group).used, 32e6 + 15e6 + 0.25 * 260e6, SLACK);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
+START_TEST(loads_leave_what_is_left_of_the_cores_to_jobs)
+{
+    bench_new(1, 0);
+    CpuGroup *loaded = cpu_group_new(node, 0, PERIOD), *group = cpu_group_new(node, 0, PERIOD);
+    Task task;
+    task_at(&task, engine, group, 0, 30 * MSEC);
+    engine_run_until(engine, 10 * MSEC);
+    cpu_group_set_load(loaded, 0.5);
+    engine_run_until(engine, 30 * MSEC); /* 10 more at half speed */
+    cpu_group_free(loaded);
+    engine_run_until(engine, NSEC_PER_SEC);
+    check_time(task.done, 40 * MSEC);
+    cpu_group_free(group);
+    bench_free();
+}
+END_TEST
+
 /* ---- cancelling and freeing ---- */
 
 typedef struct Cancel {
@@ -817,11 +1136,39 @@ add_quota_tests(Suite *suite)
     suite_add_tcase(suite, polling);
 }
 
+static void
+add_thread_tests(Suite *suite)
+{
+    TCase *thread = tcase_create("polling thread");
+    tcase_add_test(thread, a_polling_thread_uses_its_quota_to_the_nanosecond_in_every_period);
+    tcase_add_test(thread, a_polling_thread_without_a_quota_uses_a_whole_core);
+    tcase_add_test(thread, a_job_beside_a_polling_thread_shares_the_core_and_the_quota);
+    tcase_add_loop_test(thread, a_riding_job_is_done_when_the_thread_has_run_for_its_demand, 0,
+                        G_N_ELEMENTS(rides));
+    tcase_add_test(thread, a_riding_job_is_as_slow_as_the_thread_that_shares_a_core);
+    tcase_add_test(thread, a_riding_job_that_is_cancelled_leaves_the_thread_as_it_was);
+    tcase_add_test(thread, polling_that_begins_and_ends_beside_a_job_takes_its_share_meanwhile);
+    tcase_add_test(thread, polling_that_ends_and_begins_again_gets_no_new_quota_within_the_period);
+    tcase_add_test(thread, polling_that_is_turned_on_or_off_twice_is_on_or_off_once);
+    tcase_add_test(thread, a_polling_group_that_is_freed_gives_its_core_to_others);
+    tcase_add_test(thread, a_group_with_its_own_phase_begins_its_periods_there);
+    suite_add_tcase(suite, thread);
+
+    TCase *load = tcase_create("load");
+    tcase_add_test(load, a_load_is_accounted_without_any_job);
+    tcase_add_test(load, a_load_drains_the_quota_of_jobs_beside_it);
+    tcase_add_test(load, a_load_drains_the_quota_while_no_job_runs);
+    tcase_add_test(load, a_load_that_changes_drains_what_it_was_at_each_time);
+    tcase_add_test(load, loads_leave_what_is_left_of_the_cores_to_jobs);
+    suite_add_tcase(suite, load);
+}
+
 static Suite *
 cpu_suite(void)
 {
     Suite *suite = suite_create("cpu");
     add_quota_tests(suite);
+    add_thread_tests(suite);
 
     TCase *sharing = tcase_create("sharing");
     tcase_add_test(sharing, two_jobs_share_a_core);

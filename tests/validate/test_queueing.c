@@ -3,19 +3,12 @@
  * from independent replications, and the interval must be narrow. */
 #include "sim/engine.h"
 
-#include "base/random.h"
-#include "base/stats.h"
+#include "tests/validate/queueing.h"
 
-#include <check.h>
-#include <math.h>
 #include <stdlib.h>
 
-#define SEED 1
-#define N_REPLICATIONS 25
 #define N_WARM_UP 5000 /* customers */
 #define N_MEASURED 120000
-#define CONFIDENCE 0.99
-#define WIDEST 0.03 /* half-width, relative to the mean */
 #define SERVICE_MEAN NSEC_PER_MSEC
 
 /* Departures run before arrivals of the same time. */
@@ -54,12 +47,6 @@ typedef struct Customer {
     nsec_t started;
     bool is_measured;
 } Customer;
-
-static nsec_t
-exponential(RandomStream *random, double mean)
-{
-    return (nsec_t)llround(-log(random_uniform(random)) * mean);
-}
 
 static void
 count(Station *station, nsec_t now, int change)
@@ -153,26 +140,6 @@ station_clear(Station *station)
     sample_clear(&station->stays);
 }
 
-static void
-assert_mean(const Sample *sample, double expected, const char *what)
-{
-    Interval interval;
-    ck_assert(sample_mean_interval(sample, CONFIDENCE, &interval));
-    ck_assert_msg(interval.low <= expected && expected <= interval.high,
-                  "%s: expected %g, found %g to %g", what, expected, interval.low, interval.high);
-    ck_assert_msg(interval.high - interval.low < 2 * WIDEST * expected,
-                  "%s: %g to %g is too wide to say anything", what, interval.low, interval.high);
-}
-
-/* Mean wait in equilibrium, in seconds. */
-static double
-expected_wait(double load, bool is_deterministic)
-{
-    double service = nsec_to_seconds(SERVICE_MEAN);
-    double mm1 = load / (1 - load) * service;
-    return is_deterministic ? mm1 / 2 : mm1; /* Pollaczek and Khinchine */
-}
-
 static const struct {
     double load;
     bool is_deterministic;
@@ -182,8 +149,8 @@ START_TEST(means_are_those_of_the_closed_forms)
 {
     double load = cases[_i].load;
     bool is_deterministic = cases[_i].is_deterministic;
-    double wait = expected_wait(load, is_deterministic);
-    double stay = wait + nsec_to_seconds(SERVICE_MEAN);
+    double service = nsec_to_seconds(SERVICE_MEAN);
+    double wait = single_server_wait(load, is_deterministic) * service, stay = wait + service;
     g_auto(Sample) waits = {0}, stays = {0}, numbers = {0};
     for (uint32_t i = 0; i < N_REPLICATIONS; i++) {
         Station station;
@@ -197,7 +164,7 @@ START_TEST(means_are_those_of_the_closed_forms)
     }
     assert_mean(&waits, wait, "mean wait");
     assert_mean(&stays, stay, "mean time in system");
-    assert_mean(&numbers, load / nsec_to_seconds(SERVICE_MEAN) * stay, "mean number in system");
+    assert_mean(&numbers, load / service * stay, "mean number in system");
 }
 END_TEST
 
