@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define MAX_SEGMENTS TCP_INITIAL_WINDOW
+#define MAX_ASKED 64 /* flows of a stream that are asked what held them back */
 #define SYN_BYTES (IPV4_HEADER + TCP_HEADER)
 
 typedef enum Stage {
@@ -50,9 +51,11 @@ static void
 end_fluid(Exchange *exchange)
 {
     Stream *stream = exchange->stream;
-    FluidBottleneck *bottleneck = g_new0(FluidBottleneck, 1);
-    *bottleneck = fluid_flow_bottleneck(exchange->fluid);
-    g_ptr_array_add(stream->bottlenecks, bottleneck);
+    if (stream->bottlenecks->len < MAX_ASKED) { /* the question costs time for each other flow */
+        FluidBottleneck *bottleneck = g_new0(FluidBottleneck, 1);
+        *bottleneck = fluid_flow_bottleneck(exchange->fluid);
+        g_ptr_array_add(stream->bottlenecks, bottleneck);
+    }
     stream->bytes += fluid_flow_bytes(exchange->fluid);
     flows_end(exchange->fluid);
     exchange->fluid = NULL;
@@ -148,6 +151,9 @@ begin_fluid(Exchange *exchange, bool backward, int64_t bytes)
 {
     Stream *stream = exchange->stream;
     exchange->fluid = stream_begin_fluid(stream, backward, bytes, on_fluid_done, exchange);
+    if (exchange->fluid == NULL) {
+        end(exchange, "connection reset");
+    }
 }
 
 /* Sends all of a stage; dropping a segment at once may not end the exchange, so it stays. */

@@ -91,7 +91,7 @@ stream_n_under_way(const Stream *stream)
 const char *stream_port(const Stream *stream);
 /* Packets from one end to the other, by whatever the stream goes; `port`: where they leave. */
 void stream_send(Stream *stream, const PacketInfo *packet, const char *port);
-/* Bytes from one end to the other (negative: without end) as a fluid flow. */
+/* Bytes from one end to the other (negative: without end) as a fluid flow; NULL: an end is gone. */
 FluidFlow *stream_begin_fluid(Stream *stream, bool backward, int64_t bytes,
                               void (*done)(void *data, FluidFlow *flow), void *data);
 /* An iteration that began then has ended: well (`cause` NULL), or why not. */

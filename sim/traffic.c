@@ -71,6 +71,9 @@ stream_begin_fluid(Stream *stream, bool backward, int64_t bytes,
     if (stream->chain == NULL) {
         spec.client_pod = runtime_find_pod(stream->world, stream->from, &from);
         spec.server_pod = runtime_find_pod(stream->world, stream->to, &to);
+        if (from == NULL || to == NULL) {
+            return NULL;
+        }
         spec.from_node = (backward ? to : from)->name;
         spec.to_node = (backward ? from : to)->name;
     } else {

@@ -8,10 +8,10 @@
 typedef struct Viewer {
     Video *video;
     Player player;
-    Event event; /* the next request, or the first byte of its answer */
+    Event event; /* the next request, or that it is answered */
     PlayerRequest request;
     nsec_t asked;
-    bool answered; /* the event is the first byte */
+    bool answered; /* the event is the first byte, as it is sent */
     bool began, finished;
     FluidFlow *fluid;
 } Viewer;
@@ -89,7 +89,7 @@ on_viewer(Engine *engine, Event *event)
     }
     viewer->asked = now;
     viewer->answered = true;
-    engine_schedule(engine, event, now + 2 * settings(viewer)->viewer_latency);
+    engine_schedule(engine, event, now + settings(viewer)->viewer_latency);
 }
 
 Video *

@@ -171,7 +171,7 @@ bench_calibrate(void)
     set_parameter(PARAMETER_LINK_QUEUE, QUEUE);
     set_parameter(PARAMETER_POD_NETWORK_PACKET, 5e-6);
     set_parameter(PARAMETER_POD_NETWORK_OVERLAY, 15e-6);
-    calibration.choices[PARAMETER_VPP_MEMIF_POLLING] = POLLING_NEVER;
+    calibration.choices[PARAMETER_VPP_POLLING] = POLLING_NEVER;
 }
 
 static inline void

@@ -617,7 +617,7 @@ START_TEST(a_memif_makes_the_forwarder_poll_as_the_versions_say)
         {POLLING_BY_VERSION, NSM_VERSION(1, 7, 0), WIRE_MEMIF, false},
         {POLLING_NEVER, NSM_VERSION(1, 4, 0), WIRE_MEMIF, false},
     };
-    calibration.choices[PARAMETER_VPP_MEMIF_POLLING] = cases[_i].choice;
+    calibration.choices[PARAMETER_VPP_POLLING] = cases[_i].choice;
     bench_teardown();
     bench_open();
     vpp(FWD_A)->version = cases[_i].version;
@@ -635,7 +635,7 @@ END_TEST
 
 START_TEST(what_finds_a_polling_forwarder_stopped_waits_for_the_next_period)
 {
-    calibration.choices[PARAMETER_VPP_MEMIF_POLLING] = POLLING_BY_VERSION;
+    calibration.choices[PARAMETER_VPP_POLLING] = POLLING_BY_VERSION;
     bench_teardown();
     bench_open();
     cpu_group_free(vpp(FWD_A)->group);
@@ -876,7 +876,7 @@ START_TEST(whatever_happens_no_packet_is_lost_from_the_books)
                                      change_faults, change_processes, change_loads};
     RandomStream random;
     random_stream_init(&random, 11, (uint32_t)_i, "packets", "chaos");
-    calibration.choices[PARAMETER_VPP_MEMIF_POLLING] =
+    calibration.choices[PARAMETER_VPP_POLLING] =
         _i % 2 == 0 ? POLLING_NEVER : POLLING_BY_VERSION;
     bench_teardown();
     bench_open();
