@@ -876,8 +876,7 @@ START_TEST(whatever_happens_no_packet_is_lost_from_the_books)
                                      change_faults, change_processes, change_loads};
     RandomStream random;
     random_stream_init(&random, 11, (uint32_t)_i, "packets", "chaos");
-    calibration.choices[PARAMETER_VPP_POLLING] =
-        _i % 2 == 0 ? POLLING_NEVER : POLLING_BY_VERSION;
+    calibration.choices[PARAMETER_VPP_POLLING] = _i % 2 == 0 ? POLLING_NEVER : POLLING_BY_VERSION;
     bench_teardown();
     bench_open();
     vpp_start(FIREWALL, 30 * MSEC);
