@@ -54,6 +54,7 @@ struct Stream {
     guint n_idle;           /* connections that wait for a request */
     char *server_port;      /* where requests arrived last */
     Process *server;        /* that listens there; NULL: nobody does */
+    uint64_t server_id;     /* his, as another may come to be where he was in memory */
     uint64_t server_known;  /* World.n_lives when it was looked up */
     double bytes;           /* iperf: of flows that have ended */
     GPtrArray *bottlenecks; /* FluidBottleneck *, of flows that have ended */
