@@ -244,7 +244,7 @@ server_of(Stream *stream, const char *port)
     if (!elsewhere && stream->server_known == world->n_lives) {
         return stream->server;
     }
-    Process *before = stream->server;
+    uint64_t before = stream->server_id;
     g_autofree char *pod = NULL;
     if (port != NULL) {
         const char *slash = strrchr(port, '/');
@@ -254,6 +254,7 @@ server_of(Stream *stream, const char *port)
         pod = g_strdup(runtime_find_pod(world, stream->to, &node));
     }
     stream->server = world_find_server(world, pod, stream->traffic->port);
+    stream->server_id = stream->server != NULL ? stream->server->id : 0;
     stream->server_known = world->n_lives;
     if (elsewhere) {
         g_free(stream->server_port);
@@ -263,7 +264,7 @@ server_of(Stream *stream, const char *port)
         stream->server_place =
             g_strdup_printf("container %s", stream->server->info->container->name);
     }
-    if (stream->server != before) {
+    if (stream->server_id != before) {
         stream->n_idle = 0; /* whoever it was, his connections are gone */
     }
     return stream->server;

@@ -41,7 +41,8 @@ typedef struct NetLink {
     nsec_t jitter;   /* uniform, to both sides */
     double loss;
     Impairment impairment;
-    GQueue held; /* NetPacket * */
+    nsec_t arrives_at[2]; /* the last of the frames from nics[i], which are not overtaken */
+    GQueue held;          /* NetPacket * */
 } NetLink;
 
 /* Something on its way; embedded in what sends it.  `event` is scheduled for its arrival. */

@@ -549,7 +549,12 @@ transmit(Packet *packet, guint from, guint to, uint32_t bytes, nsec_t *out)
         drop(packet, DROP_LOST);
         return false;
     }
-    *out = start + sending - now + net_latency(link, &plane->packets->random);
+    nsec_t arrival = start + sending + net_latency(link, &plane->packets->random);
+    nsec_t *last = &link->arrives_at[from < to ? 0 : 1];
+    if (link->impairment.jitter == 0) { /* a wire keeps the order; netem does not */
+        arrival = *last = MAX(arrival, *last);
+    }
+    *out = arrival - now;
     return true;
 }
 

@@ -62,6 +62,7 @@ struct Stream {
     char *server_port;      /* where requests arrived last */
     char *server_place;     /* for reports */
     Process *server;        /* that listens there; NULL: nobody does */
+    uint64_t server_id;     /* his, as another may come to be where he was in memory */
     uint64_t server_known;  /* World.n_lives when it was looked up */
     GArray *cpu_before;     /* CpuMark: what containers had used when bulk traffic began */
     GArray *cpu_used;       /* CpuMark: by containers while it lasted, in cores */

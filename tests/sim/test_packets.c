@@ -142,6 +142,27 @@ START_TEST(packets_to_another_node_follow_each_other_at_the_links_rate)
 }
 END_TEST
 
+START_TEST(a_link_keeps_the_order_of_packets_whatever_its_jitter)
+{
+    scenario.default_link.jitter = LATENCY / 2;
+    calibration.parameters[PARAMETER_VPP_WAKE_UP] = dist_constant(0);
+    build_remote(WIRE_VXLAN);
+    for (int i = 0; i < 200; i++) {
+        send(ECHO_BYTES, false, FROM);
+        run_for(10 * USEC);
+    }
+    settle();
+    nsec_t least = NSEC_NEVER, most = 0;
+    for (guint i = 0; i < 200; i++) {
+        ck_assert(i == 0 || end_of(i)->at > end_of(i - 1)->at);
+        least = MIN(least, end_of(i)->at - end_of(i)->sent);
+        most = MAX(most, end_of(i)->at - end_of(i)->sent);
+    }
+    ck_assert_int_gt(most - least, LATENCY / 2); /* it has jitter */
+    check_delays();
+}
+END_TEST
+
 START_TEST(a_function_that_passes_on_costs_its_own_vpp)
 {
     vpp_start(FIREWALL, 0);
@@ -922,6 +943,7 @@ add_ways(Suite *suite)
     tcase_add_test(tcase, counts_stay_when_the_port_goes_and_comes_again);
     tcase_add_loop_test(tcase, a_packet_between_nodes_pays_for_the_tunnel_and_the_link, 0, 2);
     tcase_add_test(tcase, packets_to_another_node_follow_each_other_at_the_links_rate);
+    tcase_add_test(tcase, a_link_keeps_the_order_of_packets_whatever_its_jitter);
     tcase_add_test(tcase, a_function_that_passes_on_costs_its_own_vpp);
     tcase_add_test(tcase, a_memif_end_is_served_by_the_pods_own_vpp);
     tcase_add_test(tcase, a_vfio_wire_costs_nothing);
