@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define MAX_ROWS 20
+#define MAX_RULES 40
 #define MAX_EXPLAINED 4 /* flows and chains of which everything is shown */
 #define MS 1000
 
@@ -186,6 +187,25 @@ print_proof(const ChainOutcome *chain)
                          : "every V-wire carried what entered it, in the declared order");
 }
 
+static void
+print_rules(const GPtrArray *rules)
+{
+    if (rules->len == 0) {
+        return;
+    }
+    printf("Firewalls: packets by the first rule that matched\n");
+    Table *table = table_new("FIREWALL|RULE|>PACKETS|WHAT");
+    for (guint i = 0; i < MIN(rules->len, MAX_RULES); i++) {
+        const RuleOutcome *rule = g_ptr_array_index(rules, i);
+        table_add(table, "%s|%s|%" G_GUINT64_FORMAT "|%s", rule->firewall, rule->name, rule->n,
+                  rule->text);
+    }
+    table_print(table);
+    if (rules->len > MAX_RULES) {
+        printf("  ... and %u rules more: all are in summary.json\n", rules->len - MAX_RULES);
+    }
+}
+
 void
 print_traffic(const Scenario *scenario, const Study *study)
 {
@@ -201,6 +221,7 @@ print_traffic(const Scenario *scenario, const Study *study)
         print_losses(g_ptr_array_index(first->flows, i));
         print_bottlenecks(g_ptr_array_index(first->flows, i));
     }
+    print_rules(first->rules);
     for (guint i = 0, n = 0; i < first->chains->len && n < MAX_EXPLAINED; i++) {
         const ChainOutcome *chain = g_ptr_array_index(first->chains, i);
         if (chain->wires->len > 0) {

@@ -5,6 +5,8 @@
 #include "sim/dataplane.h"
 #include "sim/net.h"
 #include "sim/packets.h"
+#include "sim/station.h"
+#include "sim/vswitch.h"
 
 typedef struct Port Port;
 struct Port {
@@ -28,7 +30,7 @@ struct Port {
     bool gone;
     nsec_t free_at; /* when what an impairment slows down has been sent */
     PortCounts *counts;
-    struct Vpp *vpp; /* of its owner; NULL: not known yet */
+    struct Vswitch *vpp; /* of its owner; NULL: not known yet */
 };
 
 typedef struct Plane {
@@ -62,7 +64,8 @@ typedef struct Plane {
     /* packets.c */
     GHashTable *places; /* set of strings that stay until the end */
     struct Packets *packets;
-    bool has_cpus; /* it is known where VPPs run */
+    struct Vswitches *vswitches; /* vswitch.c */
+    bool has_cpus;               /* it is known where VPPs run */
 } Plane;
 
 /* ports.c.  Each change marks the paths that it concerns: echo_settle looks at them again. */
@@ -85,12 +88,40 @@ void packets_init(Plane *plane);
 void packets_free(Plane *plane);
 /* The owner's VPP has ended, or the network namespace: its packets are lost. */
 void packets_remove_owner(Plane *plane, const char *owner);
+
+/* vswitch.c */
+typedef struct Vswitch {
+    Plane *plane;
+    const char *owner; /* in Plane.places */
+    Station *station;
+    CpuGroup *group;
+    int version;
+    double idle; /* cores; of the quota, when flows use up all of it */
+    const Acl *acl;
+    bool polls;     /* by its interfaces */
+    bool saturated; /* by flows */
+} Vswitch;
+
+void vswitch_init(Plane *plane, StationServed served); /* `served` is told of all visits */
+void vswitch_clear(Plane *plane);
+/* The VPP that a port is of; NULL: none runs there now. */
+Vswitch *vswitch_at(Plane *plane, Port *port);
+/* Takes it out: its owner has ended; NULL: there was none. */
+Vswitch *vswitch_steal(Plane *plane, const char *owner);
+void vswitch_free(void *vpp);
+/* CPU time for a packet that comes by `in` and goes by `out` (NULL: it stays). */
+nsec_t vswitch_demand(Plane *plane, const Port *in, const Port *out, uint32_t bytes);
+/* Whether its firewall lets n such packets through, and by which rule; they are counted.  `header`
+ * is of a packet to the server, `backward` says that they answer it. */
+bool vswitch_permits(Vswitch *vpp, const AclPacket *header, bool backward, uint64_t n,
+                     const char **rule);
+void vswitch_parse_address(const Port *port, AclAddress *out);
 /* How long a packet of that size takes from `in` to the next interface, in the mean, when nothing
  * else is there.  Adds to `stall` how long a CPU limit can stop it, sets `denied` when the firewall
  * there lets no echo through. */
-nsec_t packets_pass_time(Plane *plane, Port *in, uint32_t bytes, nsec_t *stall, bool *denied);
+nsec_t vswitch_pass_time(Plane *plane, Port *in, uint32_t bytes, nsec_t *stall, bool *denied);
 /* The owner has other interfaces now: its VPP may begin or cease to poll. */
-void packets_look_at(Plane *plane, const char *owner);
+void vswitch_look_at(Plane *plane, const char *owner);
 
 /* dataplane.c */
 /* The operation is answered. */

@@ -105,7 +105,7 @@ echo_trace(Plane *plane, const char *pod_port, GPtrArray *ports)
             break;
         }
         visit(ports, in, &state, &pass);
-        state.rtt += 2 * packets_pass_time(plane, in, ECHO_BYTES, &state.stall, &denied);
+        state.rtt += 2 * vswitch_pass_time(plane, in, ECHO_BYTES, &state.stall, &denied);
         end = in;
         Port *out = in->xconnect;
         if (out == NULL) {

@@ -39,6 +39,7 @@ struct Exchange {
     nsec_t work; /* CPU time that it takes */
     nsec_t work_began;
     FluidFlow *fluid; /* a large request or answer */
+    bool fluid_backward;
     guint n_segments, n_arrived;
     uint32_t arrived, lost; /* sets of segments of this stage */
     const char *cause;      /* why the last segment was lost */
@@ -56,7 +57,13 @@ end_fluid(Exchange *exchange)
         *bottleneck = fluid_flow_bottleneck(exchange->fluid);
         g_ptr_array_add(stream->bottlenecks, bottleneck);
     }
-    stream->bytes += fluid_flow_bytes(exchange->fluid);
+    double bytes = fluid_flow_bytes(exchange->fluid);
+    stream->bytes += bytes;
+    if (stream->chain != NULL) {
+        vswitch_count_rules(stream->world->dataplane, stream_port(stream), &stream->packets.header,
+                            exchange->fluid_backward,
+                            (uint64_t)tcp_segments((int64_t)bytes, tcp_mss(stream->mtu)));
+    }
     flows_end(exchange->fluid);
     exchange->fluid = NULL;
 }
@@ -150,6 +157,7 @@ static void
 begin_fluid(Exchange *exchange, bool backward, int64_t bytes)
 {
     Stream *stream = exchange->stream;
+    exchange->fluid_backward = backward;
     exchange->fluid = stream_begin_fluid(stream, backward, bytes, on_fluid_done, exchange);
     if (exchange->fluid == NULL) {
         end(exchange, "connection reset");

@@ -41,7 +41,7 @@ tell(const FlowResources *resources, const FlowResource *resource)
         resource->nic->load = resource->usage;
         break;
     case FLOW_LOAD_VPP:
-        packets_set_load(resources->dataplane, resource->name, resource->usage,
+        vswitch_set_load(resources->dataplane, resource->name, resource->usage,
                          resource->usage > 0 && resource->usage >= SATURATED * resource->capacity);
         break;
     case FLOW_LOAD_CONTAINER:

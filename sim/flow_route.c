@@ -138,8 +138,8 @@ use_vpp(Finder *finder, const Port *in, const Port *out)
         return;
     }
     int64_t mss = finder->route->mss;
-    double cost = packets_vpp_cost(&finder->plane->base, in->name, out != NULL ? out->name : NULL,
-                                   (uint32_t)(mss + HEADERS)) /
+    double cost = vswitch_cost(&finder->plane->base, in->name, out != NULL ? out->name : NULL,
+                               (uint32_t)(mss + HEADERS)) /
                   (double)(BITS_PER_BYTE * mss);
     double limit = cpu_group_limit(cpu.group);
     double left = limit > 0 ? MAX(limit - cpu.idle, 0) : THREAD_CORES;

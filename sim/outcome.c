@@ -107,6 +107,16 @@ flow_outcome_free(void *data)
     g_free(flow);
 }
 
+static void
+rule_outcome_free(void *data)
+{
+    RuleOutcome *rule = data;
+    g_free(rule->firewall);
+    g_free(rule->name);
+    g_free(rule->text);
+    g_free(rule);
+}
+
 FlowOutcome *
 flow_outcome_new(void)
 {
@@ -129,6 +139,7 @@ outcome_free(Outcome *outcome)
     g_ptr_array_unref(outcome->chains);
     g_ptr_array_unref(outcome->pods);
     g_ptr_array_unref(outcome->flows);
+    g_ptr_array_unref(outcome->rules);
     g_ptr_array_unref(outcome->problems);
     g_free(outcome);
 }
@@ -547,6 +558,7 @@ outcome_collect(World *world, const Scenario *scenario, const Chains *chains,
     outcome->chains = g_ptr_array_new_with_free_func(chain_outcome_free);
     outcome->pods = g_ptr_array_new_with_free_func(pod_outcome_free);
     outcome->flows = g_ptr_array_new_with_free_func(flow_outcome_free);
+    outcome->rules = g_ptr_array_new_with_free_func(rule_outcome_free);
     outcome->problems = g_ptr_array_new_with_free_func(g_free);
     const GPtrArray *errors = timeline_errors(timeline);
     for (guint i = 0; i < errors->len; i++) {

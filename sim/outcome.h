@@ -111,6 +111,14 @@ typedef struct FlowBottleneck {
     uint64_t n;                   /* flows */
 } FlowBottleneck;
 
+/* How many packets each rule of a firewall has decided on. */
+typedef struct RuleOutcome {
+    char *firewall; /* place */
+    char *name;     /* of the rule; "implicit deny" */
+    char *text;     /* "permit tcp any:any -> any:80" */
+    uint64_t n;
+} RuleOutcome;
+
 typedef struct Outcome {
     uint32_t replication;
     uint64_t seed;
@@ -118,6 +126,7 @@ typedef struct Outcome {
     GPtrArray *chains;   /* ChainOutcome *, in the order of Chains */
     GPtrArray *pods;     /* PodOutcome *, in the order of creation */
     GPtrArray *flows;    /* FlowOutcome *, in the order of spec.traffic */
+    GPtrArray *rules;    /* RuleOutcome *, by firewall, in the order of its rules */
     GPtrArray *problems; /* char *: what did not work, one line each */
     int n_faults_missed; /* strikes of faults that hit nothing; "fault ..." in `problems` */
     uint64_t n_events;

@@ -5,14 +5,11 @@
  * that it is at; a port that goes meanwhile stays until its last packet has noticed. */
 #include "sim/packets.h"
 
-#include "models/nsm/version.h"
 #include "models/tcp.h"
 #include "sim/dataplane_types.h"
-#include "sim/station.h"
 
 #define MAX_HOPS 64 /* more than any chain's: a loop */
 #define SLAB 128
-#define KIB 1024
 
 typedef enum Step {
     STEP_LEAVE,   /* out of the port: the sender's kernel has passed it on */
@@ -37,102 +34,21 @@ typedef struct Packet {
     guint hint; /* where in the flow's delays the last place was */
 } Packet;
 
-/* An owner's VPP. */
-typedef struct Vpp {
-    Plane *plane;
-    const char *owner; /* in Plane.places */
-    Station *station;
-    CpuGroup *group;
-    int version;
-    double idle; /* cores; of the quota, when flows use up all of it */
-    const Acl *acl;
-    bool polls;     /* by its interfaces */
-    bool saturated; /* by flows */
-} Vpp;
-
 typedef struct Packets {
-    GHashTable *vpps;   /* owner -> Vpp */
     GHashTable *counts; /* port's name -> PortCounts */
     GPtrArray *slabs;   /* Packet[SLAB] */
     Packet *free;
-    VppCpuOf cpu_of;
-    void *data;
     RandomStream random;
     uint64_t n_steps;
-    CalibrationChoice polling;
     guint ring;
-    nsec_t per_kib, tunnel_packet, wireguard_per_kib;
 } Packets;
 
-static const char *const reason_texts[] = {
-#define X(name, text) [DROP_##name] = text,
-    DROP_REASONS(X)
-#undef X
-};
-
-static const char *const part_names[] = {
-#define X(name, text) [DELAY_##name] = text,
-    DELAY_PARTS(X)
-#undef X
-};
-
-const char *
-drop_reason_text(DropReason reason)
-{
-    return reason_texts[reason];
-}
-
-const char *
-delay_part_name(DelayPart part)
-{
-    return part_names[part];
-}
-
-/* ---- flows ---- */
-
-void
-packet_flow_init(PacketFlow *flow)
-{
-    flow->n_sent = flow->n_arrived = flow->n_dropped = 0;
-    flow->delays = g_array_new(false, true, sizeof(PlaceDelays));
-    flow->drops = g_array_new(false, true, sizeof(PlaceDrops));
-}
-
-void
-packet_flow_clear(PacketFlow *flow)
-{
-    g_clear_pointer(&flow->delays, g_array_unref);
-    g_clear_pointer(&flow->drops, g_array_unref);
-}
-
-/* `hint`: where in the array the place may be. */
-static PlaceDelays *
-find_delays(GArray *delays, const char *place, guint *hint)
-{
-    for (guint i = 0; i < delays->len; i++) {
-        guint k = (*hint + i) % delays->len;
-        PlaceDelays *one = &g_array_index(delays, PlaceDelays, k);
-        if (one->place == place) {
-            *hint = k;
-            return one;
-        }
-    }
-    g_array_append_val(delays, ((PlaceDelays){.place = place}));
-    *hint = delays->len - 1;
-    return &g_array_index(delays, PlaceDelays, *hint);
-}
+/* ---- delays ---- */
 
 static PlaceDelays *
 delays_at(Packet *packet, const char *place)
 {
-    return find_delays(packet->flow->delays, place, &packet->hint);
-}
-
-void
-packet_flow_note(PacketFlow *flow, const char *place, DelayPart part, nsec_t delay)
-{
-    guint hint = 0;
-    find_delays(flow->delays, place, &hint)->parts[part] += (double)delay;
+    return packet_flow_delays(packet->flow, place, &packet->hint);
 }
 
 static void
@@ -149,19 +65,6 @@ note_visit(Packet *packet, const char *place)
     if (packet->info.timed) {
         delays_at(packet, place)->n_packets++;
     }
-}
-
-static void
-note_drop(PacketFlow *flow, DropReason reason, const char *place, const char *rule)
-{
-    for (guint i = 0; i < flow->drops->len; i++) {
-        PlaceDrops *one = &g_array_index(flow->drops, PlaceDrops, i);
-        if (one->reason == reason && one->place == place && one->rule == rule) {
-            one->n++;
-            return;
-        }
-    }
-    g_array_append_val(flow->drops, ((PlaceDrops){reason, place, rule, 1}));
 }
 
 /* ---- packets ---- */
@@ -246,7 +149,7 @@ drop_by_rule(Packet *packet, DropReason reason, const char *rule)
         port_counts(packet->plane, packet->at)->n_dropped++;
     }
     flow->n_dropped++;
-    note_drop(flow, reason, place, rule);
+    packet_flow_note_drop(flow, reason, place, rule);
     packet_free(packet);
     if (flow->dropped != NULL) {
         flow->dropped(flow, &info, reason);
@@ -316,146 +219,13 @@ pass_impairment(Packet *packet, Port *port)
 
 /* ---- VPP ---- */
 
-/* Beside what each packet costs: its bytes, and the tunnel that it comes from or goes into. */
-static nsec_t
-extra_cost(const Packets *packets, const Port *in, const Port *out, uint32_t bytes)
-{
-    nsec_t cost = packets->per_kib * bytes / KIB;
-    const Port *const ends[] = {in, out};
-    for (int i = 0; i < 2; i++) {
-        if (ends[i] != NULL && ends[i]->tunnel != NULL) {
-            bool encrypts = ends[i]->wire_kind == WIRE_WIREGUARD;
-            cost += packets->tunnel_packet;
-            cost += encrypts ? packets->wireguard_per_kib * bytes / KIB : 0;
-        }
-    }
-    return cost;
-}
-
-static nsec_t
-vpp_demand(Plane *plane, const Packet *packet, const Port *in, const Port *out)
-{
-    return draw(plane, PARAMETER_VPP_PACKET) +
-           extra_cost(plane->packets, in, out, packet->info.bytes);
-}
-
-double
-packets_vpp_cost(const DataPlane *base, const char *in, const char *out, uint32_t bytes)
-{
-    const Plane *plane = (const Plane *)base;
-    const Port *port_in = in != NULL ? g_hash_table_lookup(plane->ports, in) : NULL;
-    const Port *port_out = out != NULL ? g_hash_table_lookup(plane->ports, out) : NULL;
-    return dist_mean(&plane->calibration->parameters[PARAMETER_VPP_PACKET]) +
-           nsec_to_seconds(extra_cost(plane->packets, port_in, port_out, bytes));
-}
-
-static void served(void *data, Visit *visit, const VisitTimes *times);
-
-/* NULL: no VPP runs there now. */
-static Vpp *
-vpp_of(Plane *plane, const char *owner)
-{
-    Packets *packets = plane->packets;
-    Vpp *vpp = g_hash_table_lookup(packets->vpps, owner);
-    VppCpu cpu = {0};
-    if (vpp != NULL || packets->cpu_of == NULL || !packets->cpu_of(packets->data, owner, &cpu)) {
-        return vpp;
-    }
-    vpp = g_new0(Vpp, 1);
-    vpp->plane = plane;
-    vpp->owner = ports_place(plane, owner);
-    vpp->version = cpu.version;
-    vpp->group = cpu.group;
-    vpp->idle = cpu.idle;
-    vpp->acl = cpu.acl;
-    RandomStream random;
-    random_stream_init(&random, plane->seed, plane->replication, owner, "VPP wakes");
-    vpp->station =
-        station_new(plane->engine, cpu.group,
-                    &plane->calibration->parameters[PARAMETER_VPP_WAKE_UP], &random, served, vpp);
-    g_hash_table_insert(packets->vpps, (char *)vpp->owner, vpp);
-    return vpp;
-}
-
-static Vpp *
-vpp_at(Plane *plane, Port *port)
-{
-    if (port->vpp == NULL) {
-        port->vpp = vpp_of(plane, port->owner);
-    }
-    return port->vpp;
-}
-
-static void
-vpp_free(void *data)
-{
-    Vpp *vpp = data;
-    station_free(vpp->station);
-    g_free(vpp);
-}
-
-/* Before v1.7.0 NSM asks for the adaptive mode before a memif has queues, so that it stays polling
- * (sdk-vpp#670; FACTS 4).  One such interface makes VPP's only thread poll. */
-static bool
-has_polling(const Plane *plane, const Vpp *vpp)
-{
-    if (plane->packets->polling == POLLING_ALWAYS || !nsm_before(vpp->version, 1, 7)) {
-        return plane->packets->polling == POLLING_ALWAYS;
-    }
-    const GPtrArray *owned = g_hash_table_lookup(plane->owners, vpp->owner);
-    for (guint i = 0; owned != NULL && i < owned->len; i++) {
-        const Port *port = g_ptr_array_index(owned, i);
-        if (port->wire != NULL && port->wire_kind == WIRE_MEMIF) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void
-packets_look_at(Plane *plane, const char *owner)
-{
-    if (plane->packets->polling == POLLING_NEVER) {
-        return;
-    }
-    Vpp *vpp = vpp_of(plane, owner);
-    if (vpp != NULL) {
-        bool polls = has_polling(plane, vpp);
-        const GPtrArray *owned = g_hash_table_lookup(plane->owners, owner);
-        for (guint i = 0; polls != vpp->polls && owned != NULL && i < owned->len; i++) {
-            echo_touch(plane, g_ptr_array_index(owned, i));
-        }
-        vpp->polls = polls;
-        station_set_polling(vpp->station, vpp->polls || vpp->saturated);
-    }
-}
-
-/* A thread that is never done with its ring runs until the quota is spent, as one that polls. */
-void
-packets_set_load(DataPlane *base, const char *owner, double cores, bool saturated)
-{
-    Vpp *vpp = vpp_of((Plane *)base, owner);
-    if (vpp == NULL) {
-        return;
-    }
-    vpp->saturated = saturated;
-    cpu_group_set_reserve(vpp->group, saturated ? vpp->idle : 0);
-    station_set_polling(vpp->station, vpp->polls || saturated);
-    cpu_group_set_load(vpp->group, vpp->polls || saturated ? 0 : cores);
-}
-
 void
 packets_remove_owner(Plane *plane, const char *owner)
 {
-    Vpp *vpp = g_hash_table_lookup(plane->packets->vpps, owner);
+    Vswitch *vpp = vswitch_steal(plane, owner);
     if (vpp == NULL) {
         return;
     }
-    const GPtrArray *owned = g_hash_table_lookup(plane->owners, owner);
-    for (guint i = 0; owned != NULL && i < owned->len; i++) {
-        ((Port *)g_ptr_array_index(owned, i))->vpp = NULL;
-    }
-    g_hash_table_steal(plane->packets->vpps, owner);
     Visit *visit;
     while ((visit = station_remove(vpp->station)) != NULL) {
         Packet *packet = (Packet *)((char *)visit - offsetof(Packet, visit));
@@ -463,48 +233,7 @@ packets_remove_owner(Plane *plane, const char *owner)
         drop(packet, DROP_REMOVED);
     }
     station_set_polling(vpp->station, false);
-    vpp_free(vpp);
-}
-
-static void
-parse_address(const Port *port, AclAddress *out)
-{
-    g_auto(GStrv) parts = g_strsplit(port->ip != NULL ? port->ip : "", "/", 2);
-    if (parts[0] != NULL) {
-        acl_address_parse(parts[0], out);
-    }
-}
-
-/* ---- without a packet ---- */
-
-/* One direction of an echo; see dataplane_types.h. */
-nsec_t
-packets_pass_time(Plane *plane, Port *in, uint32_t bytes, nsec_t *stall, bool *denied)
-{
-    const Packets *packets = plane->packets;
-    bool ends = in->in_pod && in->xconnect == NULL;
-    if (!plane->has_cpus) {
-        return plane->hop;
-    }
-    if (ends && in->wire_kind == WIRE_KERNEL) {
-        return calibration_nsec(plane->calibration, PARAMETER_KERNEL_PACKET);
-    }
-    Vpp *vpp = in->wire_kind != WIRE_VFIO ? vpp_at(plane, in) : NULL;
-    if (vpp == NULL) {
-        return 0;
-    }
-    nsec_t time = calibration_nsec(plane->calibration, PARAMETER_VPP_PACKET) +
-                  extra_cost(packets, in, in->xconnect, bytes);
-    if (vpp->polls) {
-        *stall += cpu_group_longest_stop(vpp->group);
-    } else {
-        time += calibration_nsec(plane->calibration, PARAMETER_VPP_WAKE_UP);
-    }
-    AclPacket echo = {.proto = ACL_PROTO_ICMP, .src_port = ICMP_ECHO};
-    parse_address(in, &echo.dst);
-    int match = acl_match(vpp->acl, &echo, false);
-    *denied = *denied || !acl_permits(vpp->acl, match);
-    return time;
+    vswitch_free(vpp);
 }
 
 /* ---- from place to place ---- */
@@ -631,43 +360,20 @@ deliver(Packet *packet)
     flow->arrived(flow, &info);
 }
 
-/* The header of the answer to a packet. */
-static AclPacket
-answer_to(const AclPacket *packet)
-{
-    bool icmp = packet->proto == ACL_PROTO_ICMP;
-    return (AclPacket){.proto = packet->proto,
-                       .src = packet->dst,
-                       .dst = packet->src,
-                       .src_port = icmp ? ICMP_ECHO_REPLY : packet->dst_port,
-                       .dst_port = icmp ? 0 : packet->src_port,
-                       .tcp_flags = packet->tcp_flags};
-}
-
-/* Rules are on the interface towards the client: what comes from there is matched as it is, what
- * goes there with their ends swapped (sdk-vpp pkg/networkservice/acl/common.go). */
 static bool
-is_permitted(Packet *packet, const Vpp *vpp)
+is_permitted(Packet *packet, Vswitch *vpp)
 {
-    if (vpp == NULL || vpp->acl == NULL) {
-        return true;
+    const char *rule = NULL;
+    bool permitted = vswitch_permits(vpp, &packet->flow->header, packet->info.backward, 1, &rule);
+    if (!permitted) {
+        drop_by_rule(packet, DROP_DENIED, rule);
     }
-    AclPacket header = packet->flow->header;
-    if (packet->info.backward) {
-        header = answer_to(&header);
-    }
-    int match = acl_match(vpp->acl, &header, acl_is_swapped(packet->info.backward, 0));
-    if (acl_permits(vpp->acl, match)) {
-        return true;
-    }
-    drop_by_rule(packet, DROP_DENIED,
-                 match >= 0 ? acl_rule_name(vpp->acl, (guint)match) : "implicit deny");
-    return false;
+    return permitted;
 }
 
 /* VPP is done with it. */
 static void
-pass_on(Packet *packet, const Vpp *vpp)
+pass_on(Packet *packet, Vswitch *vpp)
 {
     Port *in = packet->at, *out = in->xconnect;
     if (!in->gone && !is_permitted(packet, vpp)) {
@@ -687,7 +393,7 @@ pass_on(Packet *packet, const Vpp *vpp)
 static void
 served(void *data, Visit *visit, const VisitTimes *times)
 {
-    const Vpp *vpp = data;
+    Vswitch *vpp = data;
     Packet *packet = (Packet *)((char *)visit - offsetof(Packet, visit));
     packet->at->n_queued--;
     if (packet->info.timed) {
@@ -713,24 +419,23 @@ visit_vpp(Packet *packet)
 {
     Plane *plane = packet->plane;
     Port *in = packet->at;
-    Vpp *vpp = in->gone ? NULL : vpp_at(plane, in);
+    Vswitch *vpp = in->gone ? NULL : vswitch_at(plane, in);
     if (vpp == NULL) {
         drop(packet, DROP_REMOVED);
         return;
     }
     in->n_queued++;
-    station_arrive(vpp->station, &packet->visit, vpp_demand(plane, packet, in, in->xconnect));
+    station_arrive(vpp->station, &packet->visit,
+                   vswitch_demand(plane, in, in->xconnect, packet->info.bytes));
 }
 
 /* What VPP needs for a ring full of packets of flows, which are of full size. */
 static nsec_t
 time_of_full_ring(Plane *plane, const Port *in)
 {
-    const Packets *packets = plane->packets;
-    const Dist *each = &plane->calibration->parameters[PARAMETER_VPP_PACKET];
-    nsec_t cost =
-        nsec_from_seconds(dist_mean(each)) + extra_cost(packets, in, in->xconnect, IP_MTU);
-    return packets->ring * cost;
+    const char *out = in->xconnect != NULL ? in->xconnect->name : NULL;
+    double cost = vswitch_cost(&plane->base, in->name, out, IP_MTU);
+    return nsec_from_seconds(plane->packets->ring * cost);
 }
 
 static void
@@ -748,7 +453,7 @@ entered(Packet *packet)
         kernel(packet, STEP_DELIVER);
         return;
     }
-    const Vpp *vpp = in->wire_kind != WIRE_VFIO ? vpp_at(plane, in) : NULL;
+    const Vswitch *vpp = in->wire_kind != WIRE_VFIO ? vswitch_at(plane, in) : NULL;
     if (vpp == NULL) {
         pass_on(packet, NULL); /* nothing is known of what it costs */
     } else if (in->n_queued >= plane->packets->ring) {
@@ -886,7 +591,7 @@ packets_addresses(const DataPlane *base, const char *pod_port, AclAddress *near,
     if (port == NULL) {
         return;
     }
-    parse_address(port, near);
+    vswitch_parse_address(port, near);
     for (int i = 0; i < MAX_HOPS && port->wire != NULL; i++) {
         const Port *in = port->wire, *out = in->xconnect;
         if (out != NULL && out->tunnel != NULL) {
@@ -895,7 +600,7 @@ packets_addresses(const DataPlane *base, const char *pod_port, AclAddress *near,
         }
         if (out == NULL) {
             if (in != NULL) {
-                parse_address(in, far);
+                vswitch_parse_address(in, far);
             }
             return;
         }
@@ -928,36 +633,23 @@ packets_n_steps(const DataPlane *base)
 /* ---- life ---- */
 
 void
-packets_set_cpus(DataPlane *base, VppCpuOf cpu_of, void *data)
-{
-    Packets *packets = ((Plane *)base)->packets;
-    ((Plane *)base)->has_cpus = cpu_of != NULL;
-    packets->cpu_of = cpu_of;
-    packets->data = data;
-}
-
-void
 packets_init(Plane *plane)
 {
     const Calibration *calibration = plane->calibration;
     Packets *packets = g_new0(Packets, 1);
-    packets->vpps = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, vpp_free);
     packets->counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     packets->slabs = g_ptr_array_new();
     random_stream_init(&packets->random, plane->seed, plane->replication, "data plane", "packets");
-    packets->polling = calibration_choice(calibration, PARAMETER_VPP_POLLING);
     packets->ring = (guint)calibration_number(calibration, PARAMETER_VPP_RING);
-    packets->per_kib = calibration_nsec(calibration, PARAMETER_VPP_PER_KIB);
-    packets->tunnel_packet = calibration_nsec(calibration, PARAMETER_VPP_TUNNEL_PACKET);
-    packets->wireguard_per_kib = calibration_nsec(calibration, PARAMETER_VPP_WIREGUARD_PER_KIB);
     plane->packets = packets;
+    vswitch_init(plane, served);
 }
 
 void
 packets_free(Plane *plane)
 {
     Packets *packets = plane->packets;
-    g_hash_table_unref(packets->vpps);
+    vswitch_clear(plane);
     for (guint i = 0; i < packets->slabs->len; i++) {
         Packet *slab = g_ptr_array_index(packets->slabs, i);
         for (int k = 0; k < SLAB; k++) {

@@ -75,7 +75,7 @@ ports_remove(Plane *plane, Port *port)
         g_hash_table_remove(plane->owners, port->owner);
     }
     g_hash_table_remove(plane->ports, port->name);
-    packets_look_at(plane, owner);
+    vswitch_look_at(plane, owner);
 }
 
 Port *
@@ -116,8 +116,8 @@ ports_join_wire(Plane *plane, Port *a, Port *b, WireKind kind)
     a->wire = b;
     b->wire = a;
     a->wire_kind = b->wire_kind = kind;
-    packets_look_at(plane, a->owner);
-    packets_look_at(plane, b->owner);
+    vswitch_look_at(plane, a->owner);
+    vswitch_look_at(plane, b->owner);
 }
 
 void

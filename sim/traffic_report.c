@@ -255,10 +255,48 @@ collect_stream(Stream *stream, Outcome *outcome)
     }
 }
 
+/* ---- firewalls ---- */
+
+static void
+add_rule(Outcome *outcome, const char *firewall, const char *name, char *take_text, uint64_t n)
+{
+    RuleOutcome *rule = g_new0(RuleOutcome, 1);
+    rule->firewall = g_strdup(firewall);
+    rule->name = g_strdup(name);
+    rule->text = take_text;
+    rule->n = n;
+    g_ptr_array_add(outcome->rules, rule);
+    MetricKey *key = metric_key_new("sfc_firewall_packets_total");
+    metric_key_set_label(key, "firewall", firewall);
+    metric_key_set_label(key, "rule", name);
+    outcome_add(outcome, key, "", (double)n);
+}
+
+static void
+collect_firewall(const TrafficRun *run, const Object *object, Outcome *outcome)
+{
+    const WorldNode *node = NULL;
+    const Acl *acl = NULL;
+    const uint64_t *counts = NULL;
+    const char *pod = runtime_find_pod(run->world, object, &node);
+    if (pod == NULL || !vswitch_rule_counts(run->world->dataplane, pod, &acl, &counts)) {
+        return;
+    }
+    g_autofree char *place = place_name(run->world, pod);
+    guint n_rules = acl_n_rules(acl);
+    for (guint i = 0; i < n_rules; i++) {
+        add_rule(outcome, place, acl_rule_name(acl, i), acl_format_rule(acl, i), counts[i]);
+    }
+    add_rule(outcome, place, "implicit deny", g_strdup("deny all else"), counts[n_rules]);
+}
+
 void
 traffic_run_collect(TrafficRun *run, Outcome *outcome)
 {
     for (guint i = 0; i < run->streams->len; i++) {
         collect_stream(g_ptr_array_index(run->streams, i), outcome);
+    }
+    for (guint i = 0; run->streams->len > 0 && i < run->scenario->n_acls; i++) {
+        collect_firewall(run, run->scenario->acls[i].object, outcome);
     }
 }

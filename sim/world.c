@@ -681,7 +681,7 @@ world_new(const Scenario *scenario, uint64_t seed, uint32_t replication)
     world->dataplane = sim_dataplane_new(world->engine, scenario->calibration, seed, replication,
                                          on_dataplane_done, world);
     sim_dataplane_set_net(world->dataplane, world->net);
-    packets_set_cpus(world->dataplane, world_vpp_cpu, world);
+    vswitch_set_cpus(world->dataplane, world_vpp_cpu, world);
     world->sinks = g_ptr_array_new();
     world->node_by_name = g_hash_table_new(g_str_hash, g_str_equal);
     world->processes = g_ptr_array_new();

@@ -5,7 +5,7 @@
 #include "sim/cpu.h"
 #include "sim/engine.h"
 #include "sim/net.h"
-#include "sim/packets.h"
+#include "sim/vswitch.h"
 #include "sim/world.h"
 
 typedef struct World World;

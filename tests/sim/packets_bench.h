@@ -10,6 +10,7 @@
 #include "models/nsm/version.h"
 #include "models/scenario.h"
 #include "sim/packets.h"
+#include "sim/vswitch.h"
 #include "tests/suite.h"
 
 #define USEC NSEC_PER_USEC
@@ -202,7 +203,7 @@ bench_open(void)
     net = net_new(engine, &scenario);
     plane = sim_dataplane_new(engine, &calibration, 1, 0, on_operation, NULL);
     sim_dataplane_set_net(plane, net);
-    packets_set_cpus(plane, cpu_of, NULL);
+    vswitch_set_cpus(plane, cpu_of, NULL);
     for (int i = 0; i < 2; i++) {
         hosts[i] = cpu_node_new(engine, 40, 0);
     }

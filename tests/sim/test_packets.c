@@ -207,7 +207,7 @@ START_TEST(bytes_cost_what_the_calibration_says)
     guint id = send(512, false, FROM);
     settle();
     check_arrived(id, KERNEL + WAKE + COST + 2500 + KERNEL, TO);
-    ck_assert_double_eq_tol(packets_vpp_cost(plane, NULL, NULL, 512), 5.5e-6, 1e-12);
+    ck_assert_double_eq_tol(vswitch_cost(plane, NULL, NULL, 512), 5.5e-6, 1e-12);
 }
 END_TEST
 
@@ -216,7 +216,7 @@ START_TEST(the_cost_that_is_told_is_the_cost_that_is_paid)
     build_remote(WIRE_WIREGUARD);
     send(1024, false, FROM);
     settle();
-    double told = packets_vpp_cost(plane, FWD_A "/1/client", FWD_A "/1/server", 1024);
+    double told = vswitch_cost(plane, FWD_A "/1/client", FWD_A "/1/server", 1024);
     ck_assert_double_eq_tol(told * 1e9, delay_of(FWD_A, DELAY_SERVICE), 1e-3);
     ck_assert_double_eq_tol(told, 6e-6, 1e-12);
 }
@@ -677,14 +677,14 @@ END_TEST
 START_TEST(behind_flows_that_fill_the_ring_a_packet_waits_for_all_of_it)
 {
     build_local(WIRE_KERNEL, WIRE_KERNEL);
-    packets_set_load(plane, FWD_A, 1, true);
+    vswitch_set_load(plane, FWD_A, 1, true);
     guint id = send(ECHO_BYTES, false, FROM);
     settle();
     check_arrived(id, KERNEL + (RING + 1) * COST + KERNEL, TO);
     check_delays();
     ck_assert_double_eq(delay_of(FWD_A, DELAY_QUEUEING), RING * COST);
     ck_assert_double_eq(delay_of(FWD_A, DELAY_WAKING), 0); /* it never sleeps */
-    packets_set_load(plane, FWD_A, 0, false);
+    vswitch_set_load(plane, FWD_A, 0, false);
     id = send(ECHO_BYTES, false, FROM);
     settle();
     check_arrived(id, KERNEL + WAKE + COST + KERNEL, TO);
@@ -696,7 +696,7 @@ START_TEST(flows_that_use_up_a_quota_make_packets_wait_for_the_next_period)
     cpu_group_free(vpp(FWD_A)->group);
     vpp_start(FWD_A, 50 * MSEC);
     build_local(WIRE_KERNEL, WIRE_KERNEL);
-    packets_set_load(plane, FWD_A, 0.5, true);
+    vswitch_set_load(plane, FWD_A, 0.5, true);
     run_for(60 * MSEC);
     guint id = send(ECHO_BYTES, false, FROM);
     settle();
@@ -711,12 +711,12 @@ START_TEST(flows_that_leave_something_burn_cpu_and_delay_nothing)
 {
     build_local(WIRE_KERNEL, WIRE_KERNEL);
     double before = cpu_group_usage(vpp(FWD_A)->group).used;
-    packets_set_load(plane, FWD_A, 0.25, false);
+    vswitch_set_load(plane, FWD_A, 0.25, false);
     guint id = send(ECHO_BYTES, false, FROM);
     run_for(NSEC_PER_SEC);
     check_arrived(id, KERNEL + WAKE + COST + KERNEL, TO);
     ck_assert_double_eq_tol(cpu_group_usage(vpp(FWD_A)->group).used - before, 0.25e9 + COST, 1);
-    packets_set_load(plane, "nsm/nobody", 1, true); /* no VPP: nothing happens */
+    vswitch_set_load(plane, "nsm/nobody", 1, true); /* no VPP: nothing happens */
 }
 END_TEST
 
@@ -853,7 +853,7 @@ change_faults(RandomStream *random)
 static void
 change_loads(RandomStream *random)
 {
-    packets_set_load(plane, owners[random_below(random, G_N_ELEMENTS(owners))],
+    vswitch_set_load(plane, owners[random_below(random, G_N_ELEMENTS(owners))],
                      0.1 * (double)random_below(random, 3), random_below(random, 4) == 0);
 }
 
