@@ -178,6 +178,20 @@ outcome_add_sample(Outcome *outcome, MetricKey *take_key, const char *unit, Samp
     sample_clear(take);
 }
 
+void
+outcome_add_reservoir(Outcome *outcome, MetricKey *take_key, const char *unit,
+                      const Reservoir *reservoir)
+{
+    g_auto(Sample) sample = {0};
+    guint before = outcome->values->len;
+    reservoir_sample(reservoir, &sample);
+    outcome_add_sample(outcome, take_key, unit, &sample);
+    if (outcome->values->len > before) {
+        OutcomeValue *value = g_ptr_array_index(outcome->values, before);
+        value->value = reservoir_mean(reservoir);
+    }
+}
+
 static void
 add_value(Outcome *outcome, const char *name, const char *label, const char *of, const char *unit,
           double number)

@@ -2,6 +2,7 @@
  * seconds of its start went, and what did not work and why. */
 #pragma once
 
+#include "base/reservoir.h"
 #include "base/stats.h"
 #include "models/chain.h"
 #include "models/metric.h"
@@ -154,3 +155,8 @@ void outcome_add(Outcome *outcome, MetricKey *take_key, const char *unit, double
 /* The same for several observations of one replication.  They are moved out of the sample, which
  * is empty afterwards (its struct stays the caller's); an empty sample adds nothing. */
 void outcome_add_sample(Outcome *outcome, MetricKey *take_key, const char *unit, Sample *take);
+
+/* The same of a bounded sample, which stays as it is: its mean counts as that of the observations.
+ */
+void outcome_add_reservoir(Outcome *outcome, MetricKey *take_key, const char *unit,
+                           const Reservoir *reservoir);

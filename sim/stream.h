@@ -2,7 +2,7 @@
  * (ICMP), exchange.c (requests over TCP). */
 #pragma once
 
-#include "base/stats.h"
+#include "base/reservoir.h"
 #include "sim/flows.h"
 #include "sim/traffic.h"
 #include "sim/world_types.h"
@@ -52,7 +52,7 @@ struct Stream {
     uint64_t n_done;    /* answered */
     uint64_t n_failed;  /* lost, refused, too late */
     uint64_t n_skipped; /* not begun: maxVUs were under way */
-    Sample times;       /* s, of those that were answered */
+    Reservoir times;    /* s, of those that were answered */
     GArray *failures;   /* FailureCount, in the order of the first */
     /* pings.c */
     GHashTable *pieces; /* id -> Pieces: echoes in several fragments */

@@ -263,7 +263,7 @@ stream_ended(Stream *stream, uint64_t id, nsec_t began, const char *cause)
         count_failure(stream, cause);
     } else {
         stream->n_done++;
-        sample_add(&stream->times, nsec_to_seconds(took));
+        reservoir_add(&stream->times, nsec_to_seconds(took));
     }
     if (stream->probe != NULL && cause != NULL) {
         chain_probe_lost(stream->probe, began);
@@ -337,6 +337,10 @@ stream_new(TrafficRun *run, const Traffic *traffic, const Chain *chain)
     random_stream_init(&stream->random, world->seed, world->replication, stream_name(stream),
                        purpose);
     stream->phase = random_uniform(&stream->random);
+    RandomStream choice;
+    random_stream_init(&choice, world->seed, world->replication, stream_name(stream),
+                       "times that are kept");
+    reservoir_init(&stream->times, &choice);
     g_ptr_array_add(run->streams, stream);
     return stream;
 }
@@ -425,7 +429,7 @@ stream_free(Stream *stream)
     g_hash_table_unref(stream->pieces);
     g_hash_table_unref(stream->exchanges);
     g_array_unref(stream->failures);
-    sample_clear(&stream->times);
+    reservoir_clear(&stream->times);
     g_clear_pointer(&stream->cpu_before, g_array_unref);
     g_clear_pointer(&stream->cpu_used, g_array_unref);
     g_free(stream->users);

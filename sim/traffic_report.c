@@ -130,7 +130,7 @@ add_echoes(Stream *stream, Outcome *outcome)
     if (n_ended > 0) {
         add(outcome, stream, "sfc_loss_ratio", "", (double)stream->n_failed / (double)n_ended);
     }
-    outcome_add_sample(outcome, stream_key(stream, "sfc_rtt_seconds"), "s", &stream->times);
+    outcome_add_reservoir(outcome, stream_key(stream, "sfc_rtt_seconds"), "s", &stream->times);
 }
 
 static void
@@ -154,7 +154,7 @@ add_requests(Stream *stream, Outcome *outcome)
     if (stream->traffic->max_vus > 0) {
         add(outcome, stream, "sfc_dropped_iterations_total", "", (double)stream->n_skipped);
     }
-    outcome_add_sample(outcome, stream_key(stream, "sfc_request_seconds"), "s", &stream->times);
+    outcome_add_reservoir(outcome, stream_key(stream, "sfc_request_seconds"), "s", &stream->times);
 }
 
 static bool
