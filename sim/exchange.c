@@ -34,6 +34,7 @@ struct Exchange {
     Stage stage;
     Event timeout;
     Event retransmission;
+    bool reset; /* the server has ended: `timeout` is when the client hears of it */
     guint n_timeouts;
     CpuJob job;  /* the server's work */
     nsec_t work; /* CPU time that it takes */
@@ -110,6 +111,10 @@ on_timeout(Engine *engine, Event *event)
 {
     (void)engine;
     Exchange *exchange = (Exchange *)((char *)event - offsetof(Exchange, timeout));
+    if (exchange->reset) {
+        end(exchange, "connection reset");
+        return;
+    }
     g_autofree char *cause =
         exchange->cause != NULL ? g_strdup_printf("timed out (%s)", exchange->cause) : NULL;
     end(exchange, cause != NULL ? cause : "timed out");
@@ -408,18 +413,42 @@ compare_ids(const void *a, const void *b)
     return left->id < right->id ? -1 : left->id > right->id;
 }
 
-guint
-exchanges_clear(Stream *stream)
+/* All that are under way, in the order in which they began. */
+static GPtrArray *
+list_exchanges(const Stream *stream)
 {
-    guint n_fluid = 0;
+    GPtrArray *all = g_ptr_array_new();
     GHashTableIter iter;
     void *value;
-    g_autoptr(GPtrArray) all = g_ptr_array_new();
     g_hash_table_iter_init(&iter, stream->exchanges);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         g_ptr_array_add(all, value);
     }
     g_ptr_array_sort(all, compare_ids);
+    return all;
+}
+
+/* A reset takes one way through the chain.  Who is still connecting is refused by himself. */
+void
+exchanges_reset(Stream *stream)
+{
+    g_autoptr(GPtrArray) all = list_exchanges(stream);
+    stream->n_idle = 0;
+    for (guint i = 0; i < all->len; i++) {
+        Exchange *exchange = g_ptr_array_index(all, i);
+        if (exchange->stage >= STAGE_REQUEST && !exchange->reset) {
+            Engine *engine = engine_of(exchange);
+            exchange->reset = true;
+            engine_reschedule(engine, &exchange->timeout, engine_now(engine) + exchange->rtt / 2);
+        }
+    }
+}
+
+guint
+exchanges_clear(Stream *stream)
+{
+    guint n_fluid = 0;
+    g_autoptr(GPtrArray) all = list_exchanges(stream);
     for (guint i = 0; i < all->len; i++) {
         Exchange *exchange = g_ptr_array_index(all, i);
         n_fluid += exchange->fluid != NULL;

@@ -407,9 +407,7 @@ flows_new(World *world)
     flows->uncounted = g_ptr_array_new();
     event_init(&flows->update, on_update, LAST_RANK);
     sim_dataplane_set_observer(flows->dataplane, on_dataplane_changed, flows);
-    g_assert(world->process_changed == NULL);
-    world->process_changed = on_process_changed;
-    world->observer = flows;
+    world_observe(world, &(WorldObserver){on_process_changed, flows});
     return flows;
 }
 
@@ -417,7 +415,7 @@ void
 flows_free(Flows *flows)
 {
     sim_dataplane_set_observer(flows->dataplane, NULL, NULL);
-    flows->world->process_changed = NULL;
+    world_unobserve(flows->world, flows);
     for (guint i = 0; i < flows->paths->len; i++) {
         FlowPath *path = g_ptr_array_index(flows->paths, i);
         while (path->members->len > 0) {

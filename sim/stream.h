@@ -107,6 +107,8 @@ void ping_dropped(PacketFlow *flow, const PacketInfo *packet, DropReason reason)
 void exchange_begin(Stream *stream, uint64_t id);
 void exchange_arrived(PacketFlow *flow, const PacketInfo *packet);
 void exchange_dropped(PacketFlow *flow, const PacketInfo *packet, DropReason reason);
+/* The server has ended; its kernel tells the clients. */
+void exchanges_reset(Stream *stream);
 /* All that are under way are forgotten; how many of them were sending as fluid flows. */
 guint exchanges_clear(Stream *stream);
 /* A metric's key with the labels of the stream. */

@@ -387,6 +387,18 @@ add_streams(TrafficRun *run, const Traffic *traffic)
     }
 }
 
+static void
+on_process_changed(void *data, const Process *process)
+{
+    const TrafficRun *run = data;
+    for (guint i = 0; process->dead && !process->vanished && i < run->streams->len; i++) {
+        Stream *stream = g_ptr_array_index(run->streams, i);
+        if (stream->server == process && stream->server_id == process->id) {
+            exchanges_reset(stream);
+        }
+    }
+}
+
 TrafficRun *
 traffic_run_new(World *world, const Scenario *scenario, const Chains *chains, ChainWatch *watch)
 {
@@ -397,6 +409,7 @@ traffic_run_new(World *world, const Scenario *scenario, const Chains *chains, Ch
     run->watch = watch;
     run->streams = g_ptr_array_new();
     run->flows = flows_new(world);
+    world_observe(world, &(WorldObserver){on_process_changed, run});
     for (guint i = 0; scenario->fast_forward == 0 && i < scenario->n_traffic; i++) {
         add_streams(run, &scenario->traffic[i]);
     }
@@ -408,6 +421,7 @@ traffic_run_stop(TrafficRun *run)
 {
     Engine *engine = run->world->engine;
     run->stopped = true;
+    world_unobserve(run->world, run);
     for (guint i = 0; i < run->streams->len; i++) {
         Stream *stream = g_ptr_array_index(run->streams, i);
         engine_cancel(engine, &stream->next);

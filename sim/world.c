@@ -471,12 +471,29 @@ on_kill(Engine *engine, Event *event)
     world_end_process(process, EXIT_SIGKILL);
 }
 
-static void
-tell_observer(const Process *process)
+void
+world_observe(World *world, const WorldObserver *observer)
 {
-    const World *world = process->world;
-    if (world->process_changed != NULL) {
-        world->process_changed(world->observer, process);
+    g_array_append_val(world->observers, *observer);
+}
+
+void
+world_unobserve(World *world, const void *data)
+{
+    for (guint i = world->observers->len; i > 0; i--) {
+        if (g_array_index(world->observers, WorldObserver, i - 1).data == data) {
+            g_array_remove_index(world->observers, i - 1);
+        }
+    }
+}
+
+static void
+tell_observers(const Process *process)
+{
+    const GArray *observers = process->world->observers;
+    for (guint i = 0; i < observers->len; i++) {
+        const WorldObserver *one = &g_array_index(observers, WorldObserver, i);
+        one->process_changed(one->data, process);
     }
 }
 
@@ -510,7 +527,7 @@ world_start_process(World *world, Machine *machine, WorldNode *node)
     usage_begin(process);
     world->n_lives++;
     g_ptr_array_add(world->processes, process);
-    tell_observer(process);
+    tell_observers(process);
     RandomStream random;
     process_random(info, "start", &random);
     nsec_t latency = dist_draw_nsec(&world->calibration->start[info->component], &random);
@@ -565,7 +582,8 @@ end_process(Process *process, int exit_code, bool silently)
     process->dead = true;
     world->n_lives++;
     process->exit_code = exit_code;
-    tell_observer(process);
+    process->vanished = silently;
+    tell_observers(process);
     for (guint i = 0; i < process->addresses->len; i++) {
         unlisten(process, g_ptr_array_index(process->addresses, i));
     }
@@ -683,6 +701,7 @@ world_new(const Scenario *scenario, uint64_t seed, uint32_t replication)
     sim_dataplane_set_net(world->dataplane, world->net);
     vswitch_set_cpus(world->dataplane, world_vpp_cpu, world);
     world->sinks = g_ptr_array_new();
+    world->observers = g_array_new(false, false, sizeof(WorldObserver));
     world->node_by_name = g_hash_table_new(g_str_hash, g_str_equal);
     world->processes = g_ptr_array_new();
     world->listeners = g_hash_table_new(g_str_hash, g_str_equal);
@@ -809,6 +828,7 @@ world_free(World *world)
     usage_clear(world);
     g_ptr_array_unref(world->processes);
     g_ptr_array_unref(world->sinks);
+    g_array_unref(world->observers);
     actions_clear(world->spare_actions);
     g_free(world->spare_actions);
     cluster_free(world->cluster);

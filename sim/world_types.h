@@ -51,6 +51,7 @@ struct Process {
     double background; /* s of CPU time beside messages (Demand) */
     nsec_t started;
     bool dead;
+    bool vanished; /* with its node: no peer is told */
     int exit_code;
     bool exiting;
     struct Usage *usage;
@@ -138,12 +139,18 @@ struct World {
     bool started;
     bool closing;
     Actions *spare_actions;
-    /* A process has begun, or has just ended (`dead`) and is still there; NULL: nobody asks. */
-    void (*process_changed)(void *observer, const Process *process);
-    void *observer;
+    GArray *observers; /* WorldObserver, in the order in which they came */
 };
 
+/* Told when a process has begun, and when one has just ended (`dead`) and is still there. */
+typedef struct WorldObserver {
+    void (*process_changed)(void *data, const Process *process);
+    void *data;
+} WorldObserver;
+
 /* world.c */
+void world_observe(World *world, const WorldObserver *observer);
+void world_unobserve(World *world, const void *data);
 void world_step(Process *process, const Input *input);
 Process *world_start_process(World *world, Machine *machine, WorldNode *node);
 void world_end_process(Process *process, int exit_code);
