@@ -269,6 +269,7 @@ add_chain(Finder *finder, const Object *object, const PodSpec *pod, const Contai
     chain->client = object;
     chain->client_pod = pod;
     chain->client_name = object_label(object);
+    chain->mechanism = url->mechanism;
     chain->interface =
         url->interface != NULL ? g_strdup(url->interface) : g_strdup_printf("nsm-%u", index + 1);
     chain->connection = g_strdup_printf("-%u", index);

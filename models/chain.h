@@ -36,6 +36,7 @@ typedef struct Chain {
     const Object *client;
     const PodSpec *client_pod; /* as admitted: with what a webhook injects */
     char *client_name;         /* "namespace/workload" */
+    NsMechanism mechanism;     /* of the client's end */
     char *interface;
     char *connection;   /* suffix of the connection's id: "-0" for the first URL */
     guint manifest;     /* index of the entry of spec.manifests that brings the client */

@@ -243,11 +243,31 @@ read_duration(const TreeNode *spec, Scenario *out, GError **error)
     return node != NULL && scenario_read_time(node, "duration", &out->duration, error);
 }
 
+/* Clients whose end of the V-wire is a device that nothing here models. */
+static void
+warn_hardware(Scenario *scenario, const Chains *chains)
+{
+    for (guint i = 0; i < chains->chains->len; i++) {
+        const Chain *chain = g_ptr_array_index(chains->chains, i);
+        g_autoptr(GError) line = NULL; /* the mark is written as in an error */
+        if (chain->mechanism != NS_MECHANISM_VFIO) {
+            continue;
+        }
+        tree_error_mark(&line, &chain->client->mark, VWIRE_ERROR_UNSUPPORTED,
+                        "the client %s asks for %s by vfio: its end is taken to be as fast as "
+                        "hardware; SR-IOV devices, their virtual functions, the queues of network "
+                        "interfaces and the SR-IOV forwarder are not modelled",
+                        chain->client_name, chain->service);
+        g_ptr_array_add(scenario->warnings, g_strdup(line->message));
+    }
+}
+
 /* What speaks of Pods and chains, once they are known. */
 static bool
 read_events(const TreeNode *spec, Scenario *scenario, GError **error)
 {
     g_autoptr(Chains) chains = chains_find(scenario);
+    warn_hardware(scenario, chains);
     return scenario_faults_read(tree_get(spec, "faults"), chains, scenario, error) &&
            scenario_traffic_read(tree_get(spec, "traffic"), chains, scenario, error) &&
            scenario_thresholds_check(tree_get(spec, "thresholds"), chains, scenario, error);

@@ -272,6 +272,19 @@ check_echo_keys(const TreeNode *node, const Traffic *traffic, GError **error)
     return true;
 }
 
+/* Calm time is skipped, and what would have been sent in it with it: only of echoes that come
+ * evenly is known how they would have fared (sim/chainwatch.h). */
+static bool
+check_calm(const TreeNode *node, const Scenario *scenario, const Traffic *traffic, GError **error)
+{
+    return scenario->fast_forward == 0 || traffic_is_probe(traffic) ||
+           tree_error(
+               error, node, VWIRE_ERROR_UNSUPPORTED,
+               "traffic %s: not together with spec.fastForward, which skips the time that it "
+               "would take; only echoes at a constant rate along chains can be counted there",
+               traffic->name);
+}
+
 static bool
 read_entry(const TreeNode *node, const char *name, const Chains *chains, Scenario *scenario,
            Traffic *out, GError **error)
@@ -287,7 +300,8 @@ read_entry(const TreeNode *node, const char *name, const Chains *chains, Scenari
     const TreeNode *flow = document_require(node, "flow", "the traffic", error);
     return flow != NULL && scenario_flow_read(flow, chains, scenario, out, error) &&
            check_echo_keys(node, out, error) && read_start_time(node, scenario, out, error) &&
-           executor_readers[out->executor](node, scenario, out, error);
+           executor_readers[out->executor](node, scenario, out, error) &&
+           check_calm(tree_get(node, "executor"), scenario, out, error);
 }
 
 bool

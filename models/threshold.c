@@ -449,12 +449,22 @@ append_aggregate(GString *text, const Threshold *threshold)
     }
 }
 
+/* "5s", but "5 1/s". */
+static void
+append_unit(GString *text, const char *unit)
+{
+    if (g_ascii_isdigit(*unit)) {
+        g_string_append_c(text, ' ');
+    }
+    g_string_append(text, unit);
+}
+
 static void
 append_want(GString *text, const Threshold *threshold, const char *unit)
 {
     g_string_append_printf(text, ", want %s", operator_texts[threshold->comparison]);
     append_bound(text, threshold->bound);
-    g_string_append(text, unit);
+    append_unit(text, unit);
 }
 
 /* "95% CI 10.2-11.1", and what it would take to have the end that is missing. */
@@ -500,7 +510,7 @@ message_of(const Judgement *judgement, const ThresholdResult *result, const char
         return g_string_free(text, FALSE);
     }
     append_number(text, result->observed);
-    g_string_append(text, unit);
+    append_unit(text, unit);
     append_want(text, threshold, unit);
     g_string_append_printf(text, " (n=%zu", judgement->n);
     if (!is_exact(judgement)) {

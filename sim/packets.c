@@ -31,7 +31,8 @@ typedef struct Packet {
     const char *place; /* where it is when it is at no port */
     Step step;
     guint n_hops;
-    guint hint; /* where in the flow's delays the last place was */
+    PortCounts *way; /* of the port that it has left, until it comes out; NULL: it is at one */
+    guint hint;      /* where in the flow's delays the last place was */
 } Packet;
 
 typedef struct Packets {
@@ -93,6 +94,7 @@ packet_new(Plane *plane, PacketFlow *flow, const PacketInfo *info)
     packet->info.port = NULL;
     packet->at = NULL;
     packet->place = NULL;
+    packet->way = NULL;
     packet->n_hops = packet->hint = 0;
     flow->n_sent++;
     return packet;
@@ -112,8 +114,18 @@ hold(Packet *packet, Port *port)
 }
 
 static void
+end_way(Packet *packet)
+{
+    if (packet->way != NULL) {
+        packet->way->n_on_the_way--;
+        packet->way = NULL;
+    }
+}
+
+static void
 packet_free(Packet *packet)
 {
+    end_way(packet);
     hold(packet, NULL);
     packet->next_free = packet->plane->packets->free;
     packet->plane->packets->free = packet;
@@ -331,6 +343,8 @@ leave(Packet *packet, Port *out)
     hold(packet, out);
     counts->tx_packets++;
     counts->tx_bytes += packet->info.bytes;
+    counts->n_on_the_way++;
+    packet->way = counts;
     nsec_t delay = is_impaired(out) ? pass_impairment(packet, out) : 0;
     if (delay > 0) {
         schedule(packet, STEP_LEFT, delay);
@@ -472,6 +486,7 @@ enter(Packet *packet, Port *in)
 {
     PortCounts *counts = port_counts(packet->plane, in);
     packet->place = NULL;
+    end_way(packet);
     hold(packet, in);
     packet->plane->packets->n_steps++;
     counts->rx_packets++;

@@ -33,6 +33,7 @@ uint32_t packets_mtu(const DataPlane *base, const char *pod_port);
 typedef struct PortCounts {
     uint64_t tx_packets, tx_bytes; /* into the wire or tunnel that it ends */
     uint64_t rx_packets, rx_bytes; /* out of it */
+    uint64_t n_on_the_way;         /* of those into it: neither came out nor were dropped yet */
     uint64_t n_dropped;            /* came out of it and went no further */
 } PortCounts;
 const PortCounts *packets_port_counts(const DataPlane *base, const char *port);

@@ -54,12 +54,13 @@ static void
 collect_places(const Stream *stream, FlowOutcome *flow)
 {
     const GArray *delays = stream->packets.delays;
+    double n = (double)(stream->n_done > 0 ? stream->n_done : MAX(stream->n_failed, 1));
     for (guint i = 0; i < delays->len; i++) {
         const PlaceDelays *one = &g_array_index(delays, PlaceDelays, i);
         FlowPlace *place = obtain_place(flow, place_name(stream->world, one->place));
         place->n_packets += one->n_packets;
         for (int part = 0; part < N_DELAY_PARTS; part++) {
-            place->parts[part] += one->parts[part] / (double)MAX(stream->n_done, 1);
+            place->parts[part] += one->parts[part] / n;
         }
     }
 }
