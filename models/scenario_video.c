@@ -3,8 +3,8 @@
 #include "models/document.h"
 #include "models/scenario_parts.h"
 
-#define MAX_VIEWERS 1000000
-#define MAX_PIECES 1e9 /* fetched by all viewers together */
+#define MAX_VIEWERS 10000 /* all rates are shared out at each change: work grows as the square */
+#define MAX_PIECES 1e9    /* fetched by all viewers together */
 #define DEFAULT_FRAGMENT (5 * NSEC_PER_SEC)
 
 /* What the testbed's streaming service makes of a film, as its thesis lists it; kbit/s. */

@@ -412,10 +412,13 @@ tell_share(Batch *batch, Share *share, double done)
     g_mutex_unlock(&batch->lock);
 }
 
+#define MAX_SLICE (10 * NSEC_PER_SEC) /* of simulated time without a look at interrupts */
+
 static void
 run_world(Batch *batch, World *world, const Recovery *recovery, Share *share)
 {
-    nsec_t duration = batch->scenario->duration, slice = MAX(duration / 64, NSEC_PER_SEC);
+    nsec_t duration = batch->scenario->duration,
+           slice = CLAMP(duration / 64, NSEC_PER_SEC, MAX_SLICE);
     nsec_t after = batch->scenario->fast_forward;
     if (after == 0) {
         for (nsec_t t = 0; t < duration && !is_interrupted(batch);) {
