@@ -85,6 +85,7 @@ wires_json(const ChainOutcome *chain)
         cJSON_AddNumberToObject(item, "backOut", (double)wire->back_out);
         cJSON_AddNumberToObject(item, "bytes", (double)wire->bytes);
         cJSON_AddNumberToObject(item, "dropped", (double)wire->n_dropped);
+        cJSON_AddNumberToObject(item, "denied", (double)wire->n_denied);
         cJSON_AddItemToArray(items, item);
     }
     return items;

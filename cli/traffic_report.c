@@ -83,7 +83,7 @@ print_places(const FlowOutcome *flow)
             total += place->parts[part];
         }
     }
-    if (total <= 0) {
+    if (total <= 0 || !isnan(flow->throughput)) { /* of such a flow only the handshake is known */
         return;
     }
     printf("Where the time of one iteration of %s went, milliseconds, both ways\n", flow->name);
@@ -158,9 +158,11 @@ print_bottlenecks(const FlowOutcome *flow)
         bool limit = g_str_equal(one->what, "CPU limit");
         printf("  %s: bottleneck of %" G_GUINT64_FORMAT " flow(s): %s %s, %.0f %% used", flow->name,
                one->n, one->place, one->what, 100 * one->utilisation);
-        if (one->capacity > 0) {
+        if (limit || g_str_equal(one->unit, "bit/s")) {
             printf("; %s %s -> %s: %s -> %s a flow", limit ? "limits.cpu" : one->what, now, twice,
                    rate, then);
+        } else {
+            printf("; with twice as much of it %s -> %s a flow", rate, then);
         }
         printf("\n");
     }
@@ -170,15 +172,15 @@ static void
 print_proof(const ChainOutcome *chain)
 {
     printf("Proof of the path of chain %s: packets in -> out of each V-wire\n", chain->chain->name);
-    Table *table = table_new(">V-WIRE|FROM|TO|KIND|>FORWARD|>BACK|>MIB|>WENT NO FURTHER");
+    Table *table = table_new(">V-WIRE|FROM|TO|KIND|>FORWARD|>BACK|>MIB|>LOST BEHIND|>DENIED");
     for (guint i = 0; i < chain->wires->len; i++) {
         const WireOutcome *wire = g_ptr_array_index(chain->wires, i);
         table_add(table,
                   "%u|%s|%s|%s|%" G_GUINT64_FORMAT " -> %" G_GUINT64_FORMAT "|%" G_GUINT64_FORMAT
-                  " -> %" G_GUINT64_FORMAT "|%.2f|%" G_GUINT64_FORMAT,
+                  " -> %" G_GUINT64_FORMAT "|%.2f|%" G_GUINT64_FORMAT "|%" G_GUINT64_FORMAT,
                   i + 1, wire->from, wire->to, wire->kind, wire->forward_in, wire->forward_out,
                   wire->back_in, wire->back_out, (double)wire->bytes / (1024 * 1024),
-                  wire->n_dropped);
+                  wire->n_dropped, wire->n_denied);
     }
     table_print(table);
     const char *verdict = chain->problem != NULL ? chain->problem : chain->proof;

@@ -9,6 +9,7 @@
  * The server is the container of the Pod where the SYN arrives that declares the port; nobody there
  * refuses the connection.  Its work is CPU time under its container's limit. */
 #include "models/tcp.h"
+#include "sim/proof.h"
 #include "sim/stream.h"
 
 #include <string.h>
@@ -274,8 +275,9 @@ server_of(Stream *stream, const char *port)
         stream->server_port = g_strdup(port);
     }
     if (stream->server_place == NULL && stream->server != NULL) {
-        stream->server_place =
-            g_strdup_printf("container %s", stream->server->info->container->name);
+        const ProcessInfo *info = stream->server->info;
+        g_autofree char *place = place_name(world, info->pod_key);
+        stream->server_place = g_strdup_printf("%s container %s", place, info->container->name);
     }
     if (stream->server_id != before) {
         stream->n_idle = 0; /* whoever it was, his connections are gone */

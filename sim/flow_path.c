@@ -50,6 +50,7 @@ path_new(Flows *flows, const FluidSpec *spec, char *take_key)
     path->key = take_key;
     path->ends = (FlowEnds){.pod_port = keep(flows, spec->pod_port),
                             .from_node = keep(flows, spec->from_node),
+                            .latency = spec->latency,
                             .to_node = keep(flows, spec->to_node),
                             .client_pod = keep(flows, spec->client_pod),
                             .server_pod = keep(flows, spec->server_pod),

@@ -51,6 +51,7 @@ typedef struct WireOutcome {
     uint64_t back_in, back_out;
     uint64_t bytes;     /* both ways, that came out */
     uint64_t n_dropped; /* came out and went no further: by what `to` says forward, `from` back */
+    uint64_t n_denied;  /* the same, by a firewall's rule: that disproves nothing */
 } WireOutcome;
 
 typedef struct ChainOutcome {

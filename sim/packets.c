@@ -158,7 +158,8 @@ drop_by_rule(Packet *packet, DropReason reason, const char *rule)
     PacketInfo info = packet->info;
     const char *place = packet->place != NULL ? packet->place : packet->at->place;
     if (packet->at != NULL && packet->place == NULL) {
-        port_counts(packet->plane, packet->at)->n_dropped++;
+        PortCounts *counts = port_counts(packet->plane, packet->at);
+        (*(reason == DROP_DENIED ? &counts->n_denied : &counts->n_dropped))++;
     }
     flow->n_dropped++;
     packet_flow_note_drop(flow, reason, place, rule);

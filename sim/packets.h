@@ -35,6 +35,7 @@ typedef struct PortCounts {
     uint64_t rx_packets, rx_bytes; /* out of it */
     uint64_t n_on_the_way;         /* of those into it: neither came out nor were dropped yet */
     uint64_t n_dropped;            /* came out of it and went no further */
+    uint64_t n_denied;             /* the same, by a rule of a firewall */
 } PortCounts;
 const PortCounts *packets_port_counts(const DataPlane *base, const char *port);
 void packets_count(DataPlane *base, const char *port, bool sent, uint64_t packets, uint64_t bytes);

@@ -52,6 +52,7 @@ add_wire(World *world, const DataPlaneHop *from, const char *port, const DataPla
     wire->back_out = near.rx_packets;
     wire->bytes = near.rx_bytes + far.rx_bytes;
     wire->n_dropped = near.n_dropped + far.n_dropped;
+    wire->n_denied = near.n_denied + far.n_denied;
     g_ptr_array_add(out->wires, wire);
 }
 

@@ -130,6 +130,20 @@ plan_next(Stream *stream)
 }
 
 static void
+count_failure(Stream *stream, const char *cause)
+{
+    stream->n_failed++;
+    for (guint i = 0; i < stream->failures->len; i++) {
+        FailureCount *one = &g_array_index(stream->failures, FailureCount, i);
+        if (g_str_equal(one->cause, cause)) {
+            one->n++;
+            return;
+        }
+    }
+    g_array_append_val(stream->failures, ((FailureCount){g_strdup(cause), 1}));
+}
+
+static void
 cpu_mark_clear(void *data)
 {
     g_free(((CpuMark *)data)->process);
@@ -178,7 +192,12 @@ on_bulk_end(Engine *engine, Event *event)
 {
     (void)engine;
     Stream *stream = (Stream *)((char *)event - offsetof(Stream, next));
-    stream->n_done += exchanges_clear(stream);
+    uint64_t under_way = stream_n_under_way(stream);
+    guint sent = exchanges_clear(stream);
+    stream->n_done += sent;
+    for (uint64_t i = sent; i < under_way; i++) {
+        count_failure(stream, "not connected");
+    }
     measure_cpu(stream);
 }
 
@@ -236,20 +255,6 @@ plan_user(Stream *stream, uint64_t id, nsec_t began, bool answered)
     nsec_t now = now_of(stream);
     nsec_t end = answered || traffic->protocol == TRAFFIC_TCP ? now : began + traffic->timeout;
     engine_schedule(stream->world->engine, &user->next, MAX(end, now) + traffic->think_time);
-}
-
-static void
-count_failure(Stream *stream, const char *cause)
-{
-    stream->n_failed++;
-    for (guint i = 0; i < stream->failures->len; i++) {
-        FailureCount *one = &g_array_index(stream->failures, FailureCount, i);
-        if (g_str_equal(one->cause, cause)) {
-            one->n++;
-            return;
-        }
-    }
-    g_array_append_val(stream->failures, ((FailureCount){g_strdup(cause), 1}));
 }
 
 void

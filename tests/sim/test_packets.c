@@ -508,7 +508,7 @@ START_TEST(what_a_rule_forbids_is_dropped_in_its_name)
     check_dropped(there, DROP_DENIED, FIREWALL);
     check_dropped(back, DROP_DENIED, FIREWALL);
     ck_assert_uint_eq(n_drops(DROP_DENIED, FIREWALL, "no-ssh"), 2);
-    ck_assert_uint_eq(counts(FIREWALL "/in").n_dropped, 1);
+    ck_assert_uint_eq(counts(FIREWALL "/in").n_denied, 1);
 }
 END_TEST
 
