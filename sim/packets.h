@@ -111,10 +111,10 @@ packet_flow_n_on_the_way(const PacketFlow *flow)
 }
 
 /* From a Pod's interface, by its name. */
-void packets_send(DataPlane *base, PacketFlow *flow, const PacketInfo *packet,
+void packets_send(DataPlane *base, PacketFlow *flow, const PacketInfo *info,
                   const char *pod_port);
 /* Over the cluster's own network, from a Pod on one node to one on another or the same. */
-void packets_send_between(DataPlane *base, PacketFlow *flow, const PacketInfo *packet,
+void packets_send_between(DataPlane *base, PacketFlow *flow, const PacketInfo *info,
                           const char *from_node, const char *to_node);
 
 /* The addresses of that interface and of the one where its way ends, where they are known. */
