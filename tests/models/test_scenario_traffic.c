@@ -599,7 +599,7 @@ START_TEST(bad_videos_are_refused)
         {VIDEO ", " FILM ", viewers: {number: 3}, " GET, PARSE,
          "unknown field \"number\" in viewers; expected one of count, spread, rate, latency"},
         {VIDEO ", " FILM ", viewers: {count: 0}, " GET, PARSE,
-         "found the integer \"0\"; expected an integer from 1 to 1000000"},
+         "found the integer \"0\"; expected an integer from 1 to 10000"},
         {VIDEO ", " FILM ", viewers: {rate: 1lbit}, " GET, PARSE,
          "rate: rate \"1lbit\": unknown unit \"lbit\"; expected a rate such as 100mbit, 1gbit, "
          "56kbit or 10gbps (bytes)"},
