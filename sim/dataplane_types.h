@@ -71,7 +71,7 @@ typedef struct Plane {
 /* ports.c.  Each change marks the paths that it concerns: echo_settle looks at them again. */
 Port *ports_obtain(Plane *plane, const char *name, const char *owner, bool in_pod);
 void ports_remove(Plane *plane, Port *port);
-void ports_free_one(void *port); /* for the table of ports */
+void ports_free_one(void *data); /* a Port; for the table of ports */
 void ports_join_wire(Plane *plane, Port *a, Port *b, WireKind kind);
 void ports_create_tunnel(Plane *plane, const DataPlaneOp *op);
 /* NULL, or why it cannot be done. */
@@ -108,7 +108,7 @@ void vswitch_clear(Plane *plane);
 Vswitch *vswitch_at(Plane *plane, Port *port);
 /* Takes it out: its owner has ended; NULL: there was none. */
 Vswitch *vswitch_steal(Plane *plane, const char *owner);
-void vswitch_free(void *vpp);
+void vswitch_free(void *data); /* a Vswitch */
 /* CPU time for a packet that comes by `in` and goes by `out` (NULL: it stays). */
 nsec_t vswitch_demand(Plane *plane, const Port *in, const Port *out, uint32_t bytes);
 /* Whether its firewall lets n such packets through, and by which rule; they are counted.  `header`

@@ -156,8 +156,9 @@ drop_by_rule(Packet *packet, DropReason reason, const char *rule)
 {
     PacketFlow *flow = packet->flow;
     PacketInfo info = packet->info;
-    const char *place = packet->place != NULL ? packet->place : packet->at->place;
-    if (packet->at != NULL && packet->place == NULL) {
+    const char *place = packet->place;
+    if (place == NULL) {
+        place = packet->at->place;
         PortCounts *counts = port_counts(packet->plane, packet->at);
         (*(reason == DROP_DENIED ? &counts->n_denied : &counts->n_dropped))++;
     }

@@ -77,8 +77,10 @@ stream_begin_fluid(Stream *stream, bool backward, int64_t bytes,
         spec.from_node = (backward ? to : from)->name;
         spec.to_node = (backward ? from : to)->name;
     } else {
-        spec.client_pod = client = pod_of(port);
-        spec.server_pod = server = pod_of(stream->server_port);
+        client = pod_of(port);
+        server = pod_of(stream->server_port);
+        spec.client_pod = client;
+        spec.server_pod = server;
     }
     return flows_begin(stream->run->flows, &spec);
 }
