@@ -277,6 +277,7 @@ typedef struct RunOptions {
     gint replication;
     gboolean trace;
     gboolean resources;
+    gboolean what_if;
     char *dir;
 } RunOptions;
 
@@ -332,7 +333,8 @@ count_missed(const Study *study)
 }
 
 static int
-run_scenario(const Scenario *scenario, const CommonOptions *common, const RunOptions *run)
+run_scenario(const Scenario *scenario, const CommonOptions *common, const RunOptions *run,
+             const char *file)
 {
     g_autoptr(Chains) chains = chains_find(scenario);
     const char *dir = run->dir != NULL ? run->dir : scenario->output_dir;
@@ -361,6 +363,9 @@ run_scenario(const Scenario *scenario, const CommonOptions *common, const RunOpt
         print_report(scenario, study, run, dir,
                      (double)(g_get_monotonic_time() - progress.began) / 1e6);
     }
+    if (!common->json && run->what_if && !print_what_if(common, file, scenario, study, &options)) {
+        return EXIT_RUNTIME;
+    }
     if (count_missed(study) > 0) {
         complain("%d strike(s) of faults did not strike: see the problems", count_missed(study));
         return EXIT_RUNTIME;
@@ -388,6 +393,8 @@ verb_run(const Verb *verb, int argc, char **argv)
          "Print CPU and memory of each component's Pods even where the scenario does not ask for "
          "it",
          NULL},
+        {"what-if", 0, 0, G_OPTION_ARG_NONE, &run.what_if,
+         "Run again with each CPU limit doubled at which packets waited long, and compare", NULL},
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &run.dir,
          "Directory of the results (default: the scenario's outputs.dir)", "DIR"},
         G_OPTION_ENTRY_NULL};
@@ -403,7 +410,7 @@ verb_run(const Verb *verb, int argc, char **argv)
         code = EXIT_BAD_INPUT;
     }
     if (scenario != NULL) {
-        code = run_scenario(scenario, &common, &run);
+        code = run_scenario(scenario, &common, &run, argv[1]);
     }
     options_clear(&common);
     g_free(run.dir);

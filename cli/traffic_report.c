@@ -13,18 +13,24 @@
 #define MAX_EXPLAINED 4 /* flows and chains of which everything is shown */
 #define MS 1000
 
-/* "0.438 [0.431, 0.445]" in ms over replications, and quantiles over all. */
-static void
-add_times(Table *table, const Scenario *scenario, const Study *study, const FlowOutcome *flow,
-          const char *metric, const char *label)
+const MetricSeries *
+flow_series(const Study *study, const FlowOutcome *flow)
 {
-    g_autoptr(MetricKey) key = metric_key_new(metric);
-    metric_key_set_label(key, label, flow->name);
+    g_autoptr(MetricKey) key =
+        metric_key_new(flow->echoes ? "sfc_rtt_seconds" : "sfc_request_seconds");
+    metric_key_set_label(key, flow->is_probe ? "probe" : "flow", flow->name);
     if (flow->chain != NULL) {
         metric_key_set_label(key, "chain", flow->chain->name);
     }
     g_autofree char *text = metric_key_format(key);
-    const MetricSeries *series = study_series(study, text);
+    return study_series(study, text);
+}
+
+/* "0.438 [0.431, 0.445]" in ms over replications, and quantiles over all. */
+static void
+add_times(Table *table, const Scenario *scenario, const Study *study, const FlowOutcome *flow)
+{
+    const MetricSeries *series = flow_series(study, flow);
     g_auto(Sample) means = {0}, all = {0};
     if (series != NULL) {
         series_values(series, &means);
@@ -60,12 +66,7 @@ print_flows(const Scenario *scenario, const Study *study, const GPtrArray *flows
     Table *table = table_new("FLOW|CHAIN|>BEGUN|>ANSWERED|>FAILED|>MEAN MS|>MEDIAN|>95 %|>MAX");
     for (guint i = 0; i < MIN(flows->len, MAX_ROWS); i++) {
         const FlowOutcome *flow = g_ptr_array_index(flows, i);
-        if (flow->echoes && flow->is_probe) {
-            add_times(table, scenario, study, flow, "sfc_rtt_seconds", "probe");
-        } else {
-            add_times(table, scenario, study, flow,
-                      flow->echoes ? "sfc_rtt_seconds" : "sfc_request_seconds", "flow");
-        }
+        add_times(table, scenario, study, flow);
     }
     table_print(table);
     if (flows->len > MAX_ROWS) {
