@@ -369,11 +369,10 @@ deliver(Packet *packet)
     }
     PacketFlow *flow = packet->flow;
     PacketInfo info = packet->info;
-    g_autofree char *name = port != NULL ? g_strdup(port->name) : NULL;
-    info.port = name;
+    info.port = port != NULL ? port->name : NULL; /* held until it is freed */
     flow->n_arrived++;
-    packet_free(packet);
     flow->arrived(flow, &info);
+    packet_free(packet);
 }
 
 static bool
@@ -470,7 +469,9 @@ entered(Packet *packet)
         return;
     }
     const Vswitch *vpp = in->wire_kind != WIRE_VFIO ? vswitch_at(plane, in) : NULL;
-    if (vpp == NULL) {
+    if (vpp == NULL && ends) {
+        schedule(packet, STEP_DELIVER, 0); /* never while its sender is still sending */
+    } else if (vpp == NULL) {
         pass_on(packet, NULL); /* nothing is known of what it costs */
     } else if (in->n_queued >= plane->packets->ring) {
         drop(packet, DROP_RING_FULL);

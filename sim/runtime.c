@@ -90,6 +90,7 @@ add_sandbox(RuntimeTask *task)
     sandbox->pod_uid = task->op.pod_uid;
     sandbox->ip = g_strdup(task->pod_ip);
     g_hash_table_insert(world->sandboxes, g_strdup_printf("%s/%s", task->ns, task->pod), sandbox);
+    world->n_sandboxes++;
     g_hash_table_insert(world->pod_ips, g_strdup(task->pod_ip), task->node);
     g_autofree char *key = g_strdup_printf("%s/%s", task->ns, task->pod);
     sim_dataplane_add_pod(world->dataplane, key);
@@ -102,6 +103,7 @@ remove_sandbox(World *world, const char *pod_key)
     if (sandbox != NULL) {
         g_hash_table_remove(world->pod_ips, sandbox->ip);
         g_hash_table_remove(world->sandboxes, pod_key);
+        world->n_sandboxes++;
     }
     sim_dataplane_remove_pod(world->dataplane, pod_key);
     usage_retire_pod(world, pod_key);

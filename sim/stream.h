@@ -36,12 +36,14 @@ struct Stream {
     TrafficRun *run;
     World *world;
     const Traffic *traffic;
-    const Chain *chain;      /* NULL: on the cluster's own network */
-    const Object *from, *to; /* on the cluster's own network */
-    uint64_t n_changes;      /* of the data plane when the next was looked up */
-    uint32_t mtu;            /* of the way */
-    ChainProbe *probe;       /* NULL: it is not one */
-    Event next;              /* iteration of an open executor */
+    const Chain *chain;                   /* NULL: on the cluster's own network */
+    const Object *from, *to;              /* on the cluster's own network */
+    uint64_t n_changes;                   /* of the data plane when the next was looked up */
+    uint32_t mtu;                         /* of the way */
+    const WorldNode *from_node, *to_node; /* on the cluster's own network; NULL: no such Pod */
+    uint64_t nodes_known;                 /* World.n_sandboxes when they were looked up */
+    ChainProbe *probe;                    /* NULL: it is not one */
+    Event next;                           /* iteration of an open executor */
     nsec_t from_time, until;
     double phase;
     RandomStream random;

@@ -27,14 +27,26 @@ pod_of(const char *port)
     return g_strndup(port, (gsize)(strrchr(port, '/') - port));
 }
 
+/* Looked up again when Pods have come or gone. */
+static void
+find_nodes(Stream *stream)
+{
+    const World *world = stream->world;
+    if (stream->nodes_known != world->n_sandboxes) {
+        stream->nodes_known = world->n_sandboxes;
+        stream->from_node = stream->to_node = NULL;
+        runtime_find_pod(world, stream->from, &stream->from_node);
+        runtime_find_pod(world, stream->to, &stream->to_node);
+    }
+}
+
 static void
 send_on_pod_network(Stream *stream, const PacketInfo *packet)
 {
     const World *world = stream->world;
-    const WorldNode *from = NULL, *to = NULL;
-    const char *client = runtime_find_pod(world, stream->from, &from);
-    const char *server = runtime_find_pod(world, stream->to, &to);
-    if (client == NULL || server == NULL) {
+    find_nodes(stream);
+    const WorldNode *from = stream->from_node, *to = stream->to_node;
+    if (from == NULL || to == NULL) {
         packets_send(world->dataplane, &stream->packets, packet, POD_INTERFACE);
         return;
     }

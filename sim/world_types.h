@@ -133,7 +133,8 @@ struct World {
     PodMeter pod_meters[N_COMPONENTS];
     GHashTable *running_pods; /* "namespace/pod" -> number of its containers that run */
     uint64_t last_id;
-    uint64_t n_lives; /* processes that began or ended so far */
+    uint64_t n_sandboxes; /* that came or went so far */
+    uint64_t n_lives;     /* processes that began or ended so far */
     uint64_t n_messages;
     nsec_t skipped;
     bool started;
