@@ -527,6 +527,9 @@ world_start_process(World *world, Machine *machine, WorldNode *node)
     usage_begin(process);
     world->n_lives++;
     g_ptr_array_add(world->processes, process);
+    if (vpp_runs_inside(info)) {
+        g_hash_table_insert(world->vpps, (char *)info->pod_key, process);
+    }
     tell_observers(process);
     RandomStream random;
     process_random(info, "start", &random);
@@ -581,6 +584,10 @@ end_process(Process *process, int exit_code, bool silently)
     World *world = process->world;
     process->dead = true;
     world->n_lives++;
+    if (process->info->pod_key != NULL &&
+        g_hash_table_lookup(world->vpps, process->info->pod_key) == process) {
+        g_hash_table_remove(world->vpps, process->info->pod_key);
+    }
     process->exit_code = exit_code;
     process->vanished = silently;
     tell_observers(process);
@@ -622,20 +629,19 @@ bool
 world_vpp_cpu(void *data, const char *owner, VppCpu *out)
 {
     const World *world = data;
-    for (guint i = 0; i < world->processes->len; i++) {
-        const Process *process = g_ptr_array_index(world->processes, i);
-        const ProcessInfo *info = process->info;
-        if (!process->dead && vpp_runs_inside(info) && g_strcmp0(info->pod_key, owner) == 0) {
-            *out = (VppCpu){.group = process->cpu,
-                            .version = process_version(info),
-                            .process = process->id,
-                            .node = process->node->index,
-                            .idle = world->calibration->idle[info->component],
-                            .acl = scenario_acl_of_pod(world->scenario, owner)};
-            return true;
-        }
+    const Process *process = g_hash_table_lookup(world->vpps, owner);
+    if (process == NULL) {
+        return false;
     }
-    return false;
+    const ProcessInfo *info = process->info;
+    bool filters = info->component == COMPONENT_FIREWALL;
+    *out = (VppCpu){.group = process->cpu,
+                    .version = process_version(info),
+                    .process = process->id,
+                    .node = process->node->index,
+                    .idle = world->calibration->idle[info->component],
+                    .acl = filters ? scenario_acl_of_pod(world->scenario, owner) : NULL};
+    return true;
 }
 
 static bool
@@ -705,6 +711,7 @@ world_new(const Scenario *scenario, uint64_t seed, uint32_t replication)
     world->node_by_name = g_hash_table_new(g_str_hash, g_str_equal);
     world->processes = g_ptr_array_new();
     world->listeners = g_hash_table_new(g_str_hash, g_str_equal);
+    world->vpps = g_hash_table_new(g_str_hash, g_str_equal);
     world->services =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
     world->pod_ips = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -819,6 +826,7 @@ world_free(World *world)
     g_free(world->nodes);
     g_hash_table_unref(world->node_by_name);
     g_hash_table_unref(world->listeners);
+    g_hash_table_unref(world->vpps);
     g_hash_table_unref(world->services);
     g_hash_table_unref(world->service_turn);
     g_hash_table_unref(world->pod_ips);

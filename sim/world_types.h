@@ -115,6 +115,7 @@ struct World {
     GHashTable *node_by_name;
     GPtrArray *processes;      /* Process *, alive */
     GHashTable *listeners;     /* address -> Process */
+    GHashTable *vpps;          /* "namespace/pod" -> Process in which its VPP runs */
     GHashTable *services;      /* service name -> GPtrArray of char * addresses */
     GHashTable *service_turn;  /* service name -> counter, for round robin over back ends */
     GHashTable *calls;         /* id -> Call */
