@@ -6,7 +6,7 @@
 bool
 vpp_runs_inside(const ProcessInfo *info)
 {
-    if (info->paused || info->container == NULL) {
+    if (info->paused || info->container == NULL || info->container->image == NULL) {
         return false;
     }
     switch ((int)component_of_image(info->container->image)) {
