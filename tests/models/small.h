@@ -85,3 +85,29 @@ expect_error(const char *spec, VwireError code, const char *expected)
     ck_assert_msg(strstr(error->message, "s.yaml:") != NULL, "%s", error->message);
     check_error(&error, code, expected);
 }
+
+/* Every value of a good text is replaced by each of `values` in turn, and the text cut off every
+ * `step` bytes: whatever comes of it, there is either a scenario or an error. */
+static inline void
+expect_scenario_or_error(const char *good, const char *const *values, gsize step)
+{
+    g_auto(GStrv) words = g_strsplit(good, ": ", -1);
+    for (guint i = 1; words[i] != NULL; i++) {
+        for (guint v = 0; values[v] != NULL; v++) {
+            g_autofree char *old = words[i];
+            words[i] = g_strconcat(values[v], old + strcspn(old, ",}]\n"), NULL);
+            g_autofree char *text = g_strjoinv(": ", words);
+            g_autoptr(GError) error = NULL;
+            g_autoptr(Scenario) scenario = load_with(text, NULL, &error);
+            ck_assert_msg((scenario == NULL) == (error != NULL), "%s", text);
+            g_free(words[i]);
+            words[i] = g_steal_pointer(&old);
+        }
+    }
+    for (gsize length = 0; length < strlen(good); length += step) {
+        g_autofree char *text = g_strndup(good, length);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Scenario) scenario = load_with(text, NULL, &error);
+        ck_assert_msg((scenario == NULL) == (error != NULL), "%s", text);
+    }
+}
