@@ -1,4 +1,4 @@
-/* Packets and the VPP threads that pass them on.
+/* Packets on their way from port to port.
  *
  * One packet is one struct with one event: it is scheduled while time passes without a queue (a
  * Pod's kernel, a link, a fault's delay), and visits a station otherwise.  A packet holds the port
@@ -580,23 +580,33 @@ packets_send_between(DataPlane *base, PacketFlow *flow, const PacketInfo *info,
     schedule(packet, STEP_DELIVER, delay + link);
 }
 
+/* Over the wire of a port, through the owner of its other end, and through a tunnel where that
+ * leads into one.  Returns the last port that a packet comes in by (NULL: it comes nowhere); `out`
+ * is where it goes on (NULL: nowhere), `overhead` what a tunnel on the way takes from the MTU. */
+static const Port *
+cross_owner(const Plane *plane, const Port *port, const Port **out, uint32_t *overhead)
+{
+    const Port *in = port->wire;
+    *out = in != NULL ? in->xconnect : NULL;
+    *overhead = 0;
+    if (*out != NULL && (*out)->tunnel != NULL) {
+        *overhead = (*out)->wire_kind == WIRE_WIREGUARD ? NSM_WIREGUARD_MTU_OVERHEAD
+                                                        : NSM_VXLAN_MTU_OVERHEAD;
+        in = ports_tunnel_peer(plane, *out);
+        *out = in != NULL ? in->xconnect : NULL;
+    }
+    return in;
+}
+
 uint32_t
 packets_mtu(const DataPlane *base, const char *pod_port)
 {
     const Plane *plane = (const Plane *)base;
     const Port *port = g_hash_table_lookup(plane->ports, pod_port);
-    uint32_t mtu = IP_MTU;
+    uint32_t mtu = IP_MTU, overhead = 0;
     for (int i = 0; port != NULL && i < MAX_HOPS; i++) {
-        const Port *in = port->wire;
-        const Port *out = in != NULL ? in->xconnect : NULL;
-        if (out != NULL && out->tunnel != NULL) {
-            bool encrypts = out->wire_kind == WIRE_WIREGUARD;
-            mtu =
-                MIN(mtu, IP_MTU - (encrypts ? NSM_WIREGUARD_MTU_OVERHEAD : NSM_VXLAN_MTU_OVERHEAD));
-            in = ports_tunnel_peer(plane, out);
-            out = in != NULL ? in->xconnect : NULL;
-        }
-        port = out;
+        cross_owner(plane, port, &port, &overhead);
+        mtu = MIN(mtu, IP_MTU - overhead);
     }
     return mtu;
 }
@@ -605,24 +615,17 @@ void
 packets_addresses(const DataPlane *base, const char *pod_port, AclAddress *near, AclAddress *far)
 {
     const Plane *plane = (const Plane *)base;
-    const Port *port = g_hash_table_lookup(plane->ports, pod_port);
+    const Port *port = g_hash_table_lookup(plane->ports, pod_port), *in = NULL;
+    uint32_t overhead = 0;
     if (port == NULL) {
         return;
     }
     vswitch_parse_address(port, near);
-    for (int i = 0; i < MAX_HOPS && port->wire != NULL; i++) {
-        const Port *in = port->wire, *out = in->xconnect;
-        if (out != NULL && out->tunnel != NULL) {
-            in = ports_tunnel_peer(plane, out);
-            out = in != NULL ? in->xconnect : NULL;
-        }
-        if (out == NULL) {
-            if (in != NULL) {
-                vswitch_parse_address(in, far);
-            }
-            return;
-        }
-        port = out;
+    for (int i = 0; port != NULL && i < MAX_HOPS; i++) {
+        in = cross_owner(plane, port, &port, &overhead);
+    }
+    if (in != NULL) {
+        vswitch_parse_address(in, far);
     }
 }
 
