@@ -77,13 +77,7 @@ print_flows(const Scenario *scenario, const Study *study, const GPtrArray *flows
 static void
 print_places(const FlowOutcome *flow)
 {
-    double total = 0;
-    for (guint i = 0; i < flow->places->len; i++) {
-        const FlowPlace *place = g_ptr_array_index(flow->places, i);
-        for (int part = 0; part < N_DELAY_PARTS; part++) {
-            total += place->parts[part];
-        }
-    }
+    double total = flow_outcome_sum(flow);
     if (total <= 0 || !isnan(flow->throughput)) { /* of such a flow only the handshake is known */
         return;
     }
@@ -98,10 +92,9 @@ print_places(const FlowOutcome *flow)
     for (guint i = 0; i < flow->places->len; i++) {
         const FlowPlace *place = g_ptr_array_index(flow->places, i);
         g_autoptr(GString) row = g_string_new(place->place);
-        double sum = 0;
+        double sum = flow_place_sum(place);
         for (int part = 0; part < N_DELAY_PARTS; part++) {
             g_string_append_printf(row, "|%.4f", place->parts[part] / 1e6);
-            sum += place->parts[part];
         }
         g_string_append_printf(row, "|%.4f|%.0f %%", sum / 1e6, 100 * sum / total);
         table_add(table, "%s", row->str);

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/report.h"
 
+#include "models/flow.h"
 #include "sim/packet_flow.h"
 
 #include <math.h>
@@ -30,14 +31,12 @@ static const Object *
 object_of(const Scenario *scenario, const char *place)
 {
     g_autofree char *name = g_strndup(place, strcspn(place, "@"));
-    for (guint m = 0; m < scenario->n_manifests; m++) {
-        const GPtrArray *objects = scenario->manifests[m].objects;
-        for (guint i = 0; i < objects->len; i++) {
-            const Object *object = g_ptr_array_index(objects, i);
-            g_autofree char *own = g_strdup_printf("%s/%s", object->ns, object->name);
-            if (object_pod_spec(object) != NULL && g_str_equal(own, name)) {
-                return object;
-            }
+    g_autoptr(GPtrArray) workloads = flow_workloads(scenario);
+    for (guint i = 0; i < workloads->len; i++) {
+        const Object *object = g_ptr_array_index(workloads, i);
+        g_autofree char *own = g_strdup_printf("%s/%s", object->ns, object->name);
+        if (g_str_equal(own, name)) {
+            return object;
         }
     }
     return NULL;
@@ -79,13 +78,7 @@ find_limits(const Scenario *scenario, const GPtrArray *flows)
     g_array_set_clear_func(limits, limit_clear);
     for (guint f = 0; f < flows->len; f++) {
         const FlowOutcome *flow = g_ptr_array_index(flows, f);
-        double total = 0;
-        for (guint i = 0; i < flow->places->len; i++) {
-            const FlowPlace *place = g_ptr_array_index(flow->places, i);
-            for (int part = 0; part < N_DELAY_PARTS; part++) {
-                total += place->parts[part];
-            }
-        }
+        double total = flow_outcome_sum(flow);
         for (guint i = 0; total > 0 && i < flow->places->len; i++) {
             const FlowPlace *place = g_ptr_array_index(flow->places, i);
             double share = place->parts[DELAY_THROTTLED] / total;

@@ -87,3 +87,6 @@ struct DataPlane {
 };
 
 void dataplane_hop_clear(DataPlaneHop *hop);
+
+/* The Pod of a Pod's port: "ns/pod" of "ns/pod/interface"; free with g_free. */
+char *dataplane_pod_of_port(const char *pod_port);

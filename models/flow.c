@@ -115,16 +115,29 @@ flow_takes(const Traffic *traffic, const Chain *chain)
            flow_reaches(chain, traffic->to);
 }
 
-const Object *
-flow_find(const Scenario *scenario, const char *reference)
+GPtrArray *
+flow_workloads(const Scenario *scenario)
 {
+    GPtrArray *found = g_ptr_array_new();
     for (guint m = 0; m < scenario->n_manifests; m++) {
         const GPtrArray *objects = scenario->manifests[m].objects;
         for (guint i = 0; i < objects->len; i++) {
-            const Object *object = g_ptr_array_index(objects, i);
-            if (object_pod_spec(object) != NULL && flow_names(reference, object)) {
-                return object;
+            if (object_pod_spec(g_ptr_array_index(objects, i)) != NULL) {
+                g_ptr_array_add(found, g_ptr_array_index(objects, i));
             }
+        }
+    }
+    return found;
+}
+
+const Object *
+flow_find(const Scenario *scenario, const char *reference)
+{
+    g_autoptr(GPtrArray) workloads = flow_workloads(scenario);
+    for (guint i = 0; i < workloads->len; i++) {
+        const Object *object = g_ptr_array_index(workloads, i);
+        if (flow_names(reference, object)) {
+            return object;
         }
     }
     return NULL;

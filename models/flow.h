@@ -9,6 +9,9 @@
 /* Whether "kind/name" or "kind/namespace/name" names the object; the kind in any case. */
 bool flow_names(const char *reference, const Object *object);
 
+/* All workloads and Pods of the manifests (Object *, borrowed), in their order. */
+GPtrArray *flow_workloads(const Scenario *scenario);
+
 /* The workload or Pod of that reference among the manifests; NULL: there is none. */
 const Object *flow_find(const Scenario *scenario, const char *reference);
 

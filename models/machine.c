@@ -45,6 +45,13 @@ wire_kind_name(WireKind kind)
     return "?";
 }
 
+char *
+dataplane_pod_of_port(const char *pod_port)
+{
+    const char *slash = strrchr(pod_port, '/');
+    return slash != NULL ? g_strndup(pod_port, (gsize)(slash - pod_port)) : g_strdup(pod_port);
+}
+
 void
 dataplane_hop_clear(DataPlaneHop *hop)
 {

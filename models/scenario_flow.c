@@ -37,22 +37,6 @@ list_objects(const GPtrArray *objects)
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-/* All that have Pods. */
-static GPtrArray *
-find_workloads(const Scenario *scenario)
-{
-    GPtrArray *found = g_ptr_array_new();
-    for (guint m = 0; m < scenario->n_manifests; m++) {
-        const GPtrArray *objects = scenario->manifests[m].objects;
-        for (guint i = 0; i < objects->len; i++) {
-            if (object_pod_spec(g_ptr_array_index(objects, i)) != NULL) {
-                g_ptr_array_add(found, g_ptr_array_index(objects, i));
-            }
-        }
-    }
-    return found;
-}
-
 /* The clients of chains, each once. */
 static GPtrArray *
 find_clients(const Chains *chains)
@@ -89,7 +73,7 @@ read_pod_network(Reader *reader, GError **error)
 {
     static const char WHAT[] = "a workload or Pod, as the interface is " POD_INTERFACE;
     const Traffic *out = reader->out;
-    g_autoptr(GPtrArray) workloads = find_workloads(reader->scenario);
+    g_autoptr(GPtrArray) workloads = flow_workloads(reader->scenario);
     if (find_object(reader, "from", out->from, workloads, WHAT, error) == NULL) {
         return false;
     }

@@ -31,8 +31,9 @@
 #define ICMP_HEADER 8       /* RFC 792, echo */
 #define ICMP_ECHO 8         /* its type */
 #define ICMP_ECHO_REPLY 0
-#define UDP_HEADER 8      /* RFC 768 */
-#define TCP_HEADER 20     /* RFC 9293, 3.1, without options */
+#define UDP_HEADER 8  /* RFC 768 */
+#define TCP_HEADER 20 /* RFC 9293, 3.1, without options */
+#define TCP_IP_HEADERS (IPV4_HEADER + TCP_HEADER)
 #define TCP_TIMESTAMPS 12 /* RFC 7323, 3.2 and appendix A; taken from the payload, not the MSS */
 
 /* Tunnels over IPv4: what one adds to the inner IP packet, up to the outer IP header. */
@@ -51,6 +52,8 @@
 /* Linux include/net/tcp.h: TCP_RTO_MIN; TCP_TIMEOUT_INIT (RFC 6298, 2.1), for a SYN. */
 #define TCP_MIN_RTO (200 * NSEC_PER_MSEC)
 #define TCP_INITIAL_RTO NSEC_PER_SEC
+
+#define TCP_MAX_RTO (120 * NSEC_PER_SEC) /* Linux TCP_RTO_MAX */
 
 /* Segments per acknowledgement in congestion avoidance, `b` of [PFTK98]: RFC 5681, 4.2. */
 #define TCP_SEGMENTS_PER_ACK 2

@@ -12,14 +12,6 @@ typedef struct Pending {
     DataPlaneOp op; /* with strings of its own */
 } Pending;
 
-/* The Pod that "namespace/pod/interface" names. */
-static char *
-pod_of_port(const char *port)
-{
-    const char *slash = strrchr(port, '/');
-    return slash != NULL ? g_strndup(port, (gsize)(slash - port)) : g_strdup(port);
-}
-
 /* ---- operations ---- */
 
 void
@@ -56,7 +48,7 @@ perform_now(Plane *plane, const DataPlaneOp *op)
         return NULL;
     }
     case DATAPLANE_CREATE_DIRECT: {
-        g_autofree char *peer_pod = pod_of_port(op->peer);
+        g_autofree char *peer_pod = dataplane_pod_of_port(op->peer);
         if (has_ended(plane, op->pod) || has_ended(plane, peer_pod)) {
             return "create direct memif: a Pod's network namespace is gone";
         }

@@ -77,6 +77,8 @@ void ports_create_tunnel(Plane *plane, const DataPlaneOp *op);
 /* NULL, or why it cannot be done. */
 const char *ports_cross_connect(Plane *plane, const DataPlaneOp *op);
 /* The other end of a tunnel's port; NULL: there is none, or another has taken this one's place. */
+/* What a tunnel adds to a packet on the link. */
+uint32_t ports_tunnel_bytes(const Port *port);
 Port *ports_tunnel_peer(const Plane *plane, const Port *port);
 GArray *ports_walk(DataPlane *base, const char *pod_port);
 bool ports_check_one(const Plane *plane, const Port *port, bool has_owner, GError **error);

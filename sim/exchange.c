@@ -16,7 +16,6 @@
 
 #define MAX_SEGMENTS TCP_INITIAL_WINDOW
 #define MAX_ASKED 64 /* flows of a stream that are asked what held them back */
-#define SYN_BYTES (IPV4_HEADER + TCP_HEADER)
 
 typedef enum Stage {
     STAGE_SYN,      /* client: is there a server? */
@@ -151,7 +150,7 @@ send_segment(Exchange *exchange, guint i)
     PacketInfo info = {.id = exchange->id,
                        .began = exchange->began,
                        .part = (uint16_t)((guint)stage * MAX_SEGMENTS + i),
-                       .bytes = (uint32_t)(SYN_BYTES + CLAMP(rest, 0, mss)),
+                       .bytes = (uint32_t)(TCP_IP_HEADERS + CLAMP(rest, 0, mss)),
                        .backward = backward,
                        .timed = i == exchange->n_segments - 1};
     stream_send(stream, &info, backward ? stream->server_port : stream_port(stream));
@@ -209,11 +208,11 @@ on_retransmission(Engine *engine, Event *event)
 static nsec_t
 retransmission_timeout(const Exchange *exchange)
 {
-    enum { MAX_DOUBLINGS = 9 }; /* RFC 6298 allows a maximum, Linux' TCP_RTO_MAX is 120 s */
+    enum { MAX_DOUBLINGS = 9 }; /* beyond the maximum */
     bool connecting = exchange->stage <= STAGE_REFUSED;
     nsec_t first = connecting ? TCP_INITIAL_RTO : tcp_rto(exchange->rtt);
     nsec_t rto = first << MIN(exchange->n_timeouts, MAX_DOUBLINGS);
-    return MIN(rto, 120 * NSEC_PER_SEC);
+    return MIN(rto, TCP_MAX_RTO);
 }
 
 void
@@ -261,8 +260,7 @@ server_of(Stream *stream, const char *port)
     uint64_t before = stream->server_id;
     g_autofree char *pod = NULL;
     if (port != NULL) {
-        const char *slash = strrchr(port, '/');
-        pod = g_strndup(port, (gsize)(slash - port));
+        pod = dataplane_pod_of_port(port);
     } else {
         const WorldNode *node = NULL;
         pod = g_strdup(runtime_find_pod(world, stream->to, &node));

@@ -1,8 +1,6 @@
 /* What flows share: found by key, alive while a route leads over it. */
 #include "sim/flow_types.h"
 
-#define SATURATED 0.98 /* of the capacity: nothing is left, as net_nic_is_saturated has it */
-
 void
 flow_resources_init(FlowResources *resources, Maxmin *system, DataPlane *dataplane)
 {
@@ -42,7 +40,8 @@ tell(const FlowResources *resources, const FlowResource *resource)
         break;
     case FLOW_LOAD_VPP:
         vswitch_set_load(resources->dataplane, resource->name, resource->usage,
-                         resource->usage > 0 && resource->usage >= SATURATED * resource->capacity);
+                         resource->usage > 0 &&
+                             resource->usage >= NET_SATURATED * resource->capacity);
         break;
     case FLOW_LOAD_CONTAINER:
         cpu_group_set_load(resource->group, resource->usage);

@@ -13,7 +13,6 @@
 
 #define KIB 1024
 #define BITS_PER_BYTE 8
-#define HEADERS (IPV4_HEADER + TCP_HEADER)
 #define MIN_RTT NSEC_PER_USEC
 #define UNLIMITED 1e6   /* cores: more than there are anywhere */
 #define THREAD_CORES 1. /* VPP runs one thread, and a flow's end is one */
@@ -63,7 +62,7 @@ static double
 wire_share(const Finder *finder, int64_t overhead)
 {
     double mss = (double)finder->route->mss;
-    return (mss + HEADERS + (double)overhead) / mss;
+    return (mss + TCP_IP_HEADERS + (double)overhead) / mss;
 }
 
 static void
@@ -139,7 +138,7 @@ use_vpp(Finder *finder, const Port *in, const Port *out)
     }
     int64_t mss = finder->route->mss;
     double cost = vswitch_cost(&finder->plane->base, in->name, out != NULL ? out->name : NULL,
-                               (uint32_t)(mss + HEADERS)) /
+                               (uint32_t)(mss + TCP_IP_HEADERS)) /
                   (double)(BITS_PER_BYTE * mss);
     double limit = cpu_group_limit(cpu.group);
     double left = limit > 0 ? MAX(limit - cpu.idle, 0) : THREAD_CORES;
@@ -243,9 +242,7 @@ pass_edge(Finder *finder, const Port *from, const Port *to)
     use_impairment(finder, from);
     use_impairment(finder, to);
     if (from->tunnel != NULL && from->node != G_MAXUINT && from->peer_node != G_MAXUINT) {
-        bool encrypts = from->wire_kind == WIRE_WIREGUARD;
-        use_link(finder, from->node, from->peer_node,
-                 encrypts ? WIREGUARD_OVERHEAD : VXLAN_OVERHEAD);
+        use_link(finder, from->node, from->peer_node, ports_tunnel_bytes(from));
     }
 }
 

@@ -10,10 +10,9 @@
 #include <math.h>
 
 #define LAST_RANK UINT8_MAX /* after all else of the moment */
-#define HEADERS (IPV4_HEADER + TCP_HEADER)
-#define BIT_NSEC 8e9       /* rate * ns / this: bytes */
-#define NEARLY_NOTHING 0.5 /* bytes: all is sent */
-#define ROUNDING 1e-9      /* of a cap or window */
+#define BIT_NSEC 8e9        /* rate * ns / this: bytes */
+#define NEARLY_NOTHING 0.5  /* bytes: all is sent */
+#define ROUNDING 1e-9       /* of a cap or window */
 
 static Flows *
 flows_of(const FluidFlow *flow)
@@ -66,7 +65,7 @@ flow_count(FluidFlow *flow, bool last)
         g_ptr_array_add(path->flows->uncounted, path);
     }
     path->n_packets += (uint64_t)segments;
-    path->n_bytes += (uint64_t)(bytes + HEADERS * segments);
+    path->n_bytes += (uint64_t)(bytes + TCP_IP_HEADERS * segments);
 }
 
 void

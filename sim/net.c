@@ -1,11 +1,9 @@
 /* Links, retransmissions, nodes that are down. */
 #include "sim/net.h"
 
-#define RTO_DATA (200 * NSEC_PER_MSEC)
-#define RTO_SYN NSEC_PER_SEC
-#define RTO_MAX (120 * NSEC_PER_SEC)
-#define SATURATED 0.98        /* of an interface's rate: nothing is left */
-#define FRAME_BITS (1538 * 8) /* a full Ethernet frame with preamble and gap: IEEE 802.3 */
+#include "models/tcp.h"
+
+#define FRAME_BITS ((IP_MTU + ETHERNET_FRAMING) * 8)
 
 struct Net {
     Engine *engine;
@@ -135,15 +133,15 @@ obtain_nic(Net *net, const ScenarioLink *from, const char *node)
 bool
 net_nic_is_saturated(const NetNic *nic)
 {
-    return nic->rate > 0 && nic->load >= SATURATED * (double)nic->rate;
+    return nic->rate > 0 && nic->load >= NET_SATURATED * (double)nic->rate;
 }
 
 int64_t
 net_nic_free_rate(const NetNic *nic)
 {
-    return nic->rate > 0
-               ? (int64_t)MAX((double)nic->rate - nic->load, (1 - SATURATED) * (double)nic->rate)
-               : 0;
+    return nic->rate > 0 ? (int64_t)MAX((double)nic->rate - nic->load,
+                                        (1 - NET_SATURATED) * (double)nic->rate)
+                         : 0;
 }
 
 NetNic *
@@ -205,10 +203,10 @@ net_latency(const NetLink *link, RandomStream *random)
 nsec_t
 net_next_retransmission(nsec_t sent, nsec_t now, bool syn)
 {
-    nsec_t rto = syn ? RTO_SYN : RTO_DATA;
+    nsec_t rto = syn ? TCP_INITIAL_RTO : TCP_MIN_RTO;
     nsec_t at = sent + rto;
     while (at < now) {
-        rto = MIN(2 * rto, RTO_MAX);
+        rto = MIN(2 * rto, TCP_MAX_RTO);
         at += rto;
     }
     return at;
@@ -219,11 +217,11 @@ static nsec_t
 wait_for_losses(const NetLink *link, bool syn, RandomStream *random)
 {
     double loss = 1 - (1 - link->loss) * (1 - link->impairment.loss);
-    nsec_t rto = syn ? RTO_SYN : RTO_DATA;
+    nsec_t rto = syn ? TCP_INITIAL_RTO : TCP_MIN_RTO;
     nsec_t wait = 0;
     while (loss > 0 && wait < NET_DATA_LIMIT && random_uniform(random) < loss) {
         wait += rto;
-        rto = MIN(2 * rto, RTO_MAX);
+        rto = MIN(2 * rto, TCP_MAX_RTO);
     }
     return wait;
 }

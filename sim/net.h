@@ -31,6 +31,9 @@ typedef struct NetNic {
     uint64_t n_sent, n_dropped;
 } NetNic;
 
+/* Share of what a resource gives from which on flows leave nothing of it. */
+#define NET_SATURATED 0.98
+
 /* What flows leave of it; one that they use up has a full queue. */
 int64_t net_nic_free_rate(const NetNic *nic);
 bool net_nic_is_saturated(const NetNic *nic);

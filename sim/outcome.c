@@ -1,6 +1,7 @@
 /* From a finished world to values. */
 #include "sim/outcome.h"
 
+#include "sim/packet_flow.h"
 #include "sim/proof.h"
 
 #include <math.h>
@@ -115,6 +116,26 @@ rule_outcome_free(void *data)
     g_free(rule->name);
     g_free(rule->text);
     g_free(rule);
+}
+
+double
+flow_place_sum(const FlowPlace *place)
+{
+    double sum = 0;
+    for (int part = 0; part < N_DELAY_PARTS; part++) {
+        sum += place->parts[part];
+    }
+    return sum;
+}
+
+double
+flow_outcome_sum(const FlowOutcome *flow)
+{
+    double sum = 0;
+    for (guint i = 0; i < flow->places->len; i++) {
+        sum += flow_place_sum(g_ptr_array_index(flow->places, i));
+    }
+    return sum;
 }
 
 FlowOutcome *

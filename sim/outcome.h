@@ -87,6 +87,9 @@ typedef struct FlowDrop {
     uint64_t n;
 } FlowDrop;
 
+/* All parts of a place's time, ns for each iteration. */
+double flow_place_sum(const FlowPlace *place);
+
 /* One stream of traffic. */
 typedef struct FlowOutcome {
     char *name;
@@ -148,6 +151,9 @@ Outcome *outcome_collect(World *world, const Scenario *scenario, const Chains *c
 void outcome_free(Outcome *outcome);
 
 FlowOutcome *flow_outcome_new(void);
+
+/* The time of all its places, ns for each iteration. */
+double flow_outcome_sum(const FlowOutcome *flow);
 
 /* Adds what a metric showed in this replication.  The key is taken; `unit` is static; `value` is
  * finite. */

@@ -254,12 +254,6 @@ packets_remove_owner(Plane *plane, const char *owner)
 
 static void enter(Packet *packet, Port *in);
 
-static uint32_t
-tunnel_bytes(WireKind kind)
-{
-    return kind == WIRE_WIREGUARD ? WIREGUARD_OVERHEAD : VXLAN_OVERHEAD;
-}
-
 /* Over the link between two nodes; false: dropped, otherwise the time until it is there. */
 static bool
 transmit(Packet *packet, guint from, guint to, uint32_t bytes, nsec_t *out)
@@ -310,8 +304,8 @@ cross_tunnel(Packet *packet, Port *out)
     packet->place = out->where;
     note_visit(packet, out->where);
     if (plane->net != NULL && out->node != G_MAXUINT && out->peer_node != G_MAXUINT &&
-        !transmit(packet, out->node, out->peer_node,
-                  packet->info.bytes + tunnel_bytes(out->wire_kind), &delay)) {
+        !transmit(packet, out->node, out->peer_node, packet->info.bytes + ports_tunnel_bytes(out),
+                  &delay)) {
         return;
     }
     if (peer == NULL) {

@@ -1,4 +1,5 @@
 /* The graph: ports, wires, cross-connects, tunnels; and following frames through it. */
+#include "models/tcp.h"
 #include "sim/dataplane_types.h"
 
 #include <string.h>
@@ -188,6 +189,12 @@ add_hop(GArray *hops, DataPlaneHopKind kind, const char *owner, const Port *in, 
                         .port_out = out != NULL ? g_strdup(out->name) : NULL,
                         .wire = in != NULL ? in->wire_kind : out->wire_kind};
     g_array_append_val(hops, hop);
+}
+
+uint32_t
+ports_tunnel_bytes(const Port *port)
+{
+    return port->wire_kind == WIRE_WIREGUARD ? WIREGUARD_OVERHEAD : VXLAN_OVERHEAD;
 }
 
 Port *

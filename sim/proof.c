@@ -1,6 +1,7 @@
 /* Comparing what entered V-wires with what left them. */
 #include "sim/proof.h"
 
+#include "models/flow.h"
 #include "sim/packets.h"
 #include "sim/world_types.h"
 
@@ -9,14 +10,13 @@
 char *
 place_name(const World *world, const char *place)
 {
-    const Scenario *scenario = world->scenario;
-    for (guint m = 0; strchr(place, '/') != NULL && m < scenario->n_manifests; m++) {
-        const GPtrArray *objects = scenario->manifests[m].objects;
-        for (guint i = 0; i < objects->len; i++) {
-            const Object *object = g_ptr_array_index(objects, i);
-            if (object_pod_spec(object) == NULL || !object_owns_pod(object, place)) {
-                continue;
-            }
+    if (strchr(place, '/') == NULL) {
+        return g_strdup(place);
+    }
+    g_autoptr(GPtrArray) workloads = flow_workloads(world->scenario);
+    for (guint i = 0; i < workloads->len; i++) {
+        const Object *object = g_ptr_array_index(workloads, i);
+        if (object_owns_pod(object, place)) {
             const char *node = runtime_node_of_pod(world, place);
             bool everywhere = object->kind == OBJECT_DAEMON_SET && node != NULL;
             return everywhere ? g_strdup_printf("%s/%s@%s", object->ns, object->name, node)
@@ -26,8 +26,6 @@ place_name(const World *world, const char *place)
     return g_strdup(place);
 }
 
-/* What is still on its way when the run ends is not counted: nobody knows yet what becomes of it.
- */
 static PortCounts
 counts_of(World *world, const char *port)
 {
@@ -78,11 +76,27 @@ find_loss(const GPtrArray *wires)
     return NULL;
 }
 
+/* Whether anything was sent on the way. */
+static bool
+was_used(World *world, const GArray *hops)
+{
+    for (guint i = 0; i < hops->len; i++) {
+        const DataPlaneHop *hop = &g_array_index(hops, DataPlaneHop, i);
+        if ((hop->port_in != NULL && counts_of(world, hop->port_in).tx_packets > 0) ||
+            (hop->port_out != NULL && counts_of(world, hop->port_out).tx_packets > 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 proof_collect(World *world, const GArray *hops, ChainOutcome *out)
 {
     const DataPlaneHop *from = NULL;
-    uint64_t n = 0;
+    if (!was_used(world, hops)) {
+        return;
+    }
     for (guint i = 0; i < hops->len; i++) {
         const DataPlaneHop *hop = &g_array_index(hops, DataPlaneHop, i);
         if (hop->kind == HOP_TUNNEL) {
@@ -92,14 +106,6 @@ proof_collect(World *world, const GArray *hops, ChainOutcome *out)
             add_wire(world, from, from->port_out, hop, out);
         }
         from = hop;
-    }
-    for (guint i = 0; i < out->wires->len; i++) {
-        const WireOutcome *wire = g_ptr_array_index(out->wires, i);
-        n += wire->forward_in + wire->back_in;
-    }
-    if (n == 0) {
-        g_ptr_array_set_size(out->wires, 0);
-        return;
     }
     out->proof = find_loss(out->wires);
 }

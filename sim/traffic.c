@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define ICMP_ECHO 8       /* its type: RFC 792 */
 #define CLIENT_PORT 49152 /* the first ephemeral one: RFC 6335 */
 #define TCP_ACK 0x10
 
@@ -18,13 +17,6 @@ stream_port(const Stream *stream)
 {
     return stream->chain != NULL ? chain_watch_port(stream->run->watch, stream->chain->index)
                                  : NULL;
-}
-
-/* The Pod that "namespace/pod/interface" names; free with g_free. */
-static char *
-pod_of(const char *port)
-{
-    return g_strndup(port, (gsize)(strrchr(port, '/') - port));
 }
 
 /* Looked up again when Pods have come or gone. */
@@ -89,8 +81,8 @@ stream_begin_fluid(Stream *stream, bool backward, int64_t bytes,
         spec.from_node = (backward ? to : from)->name;
         spec.to_node = (backward ? from : to)->name;
     } else {
-        client = pod_of(port);
-        server = pod_of(stream->server_port);
+        client = dataplane_pod_of_port(port);
+        server = dataplane_pod_of_port(stream->server_port);
         spec.client_pod = client;
         spec.server_pod = server;
     }

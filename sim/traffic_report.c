@@ -89,12 +89,11 @@ add_delays(const Stream *stream, const FlowOutcome *flow, Outcome *outcome)
     double sums[N_DELAY_PARTS] = {0};
     for (guint i = 0; i < flow->places->len; i++) {
         const FlowPlace *place = g_ptr_array_index(flow->places, i);
-        double sum = 0;
         for (int part = 0; part < N_DELAY_PARTS; part++) {
-            sum += place->parts[part];
             sums[part] += place->parts[part];
         }
-        add_with(outcome, stream, "sfc_hop_delay_seconds", "hop", place->place, "s", sum / 1e9);
+        add_with(outcome, stream, "sfc_hop_delay_seconds", "hop", place->place, "s",
+                 flow_place_sum(place) / 1e9);
     }
     for (int part = 0; part < N_DELAY_PARTS; part++) {
         add_with(outcome, stream, "sfc_delay_part_seconds", "part",
