@@ -32,8 +32,7 @@ struct ChainProbe {
     const Fault *fault;
     uint64_t lost_before;             /* n_lost when it began */
     nsec_t last_lost, answered_after; /* NSEC_NEVER: none */
-    bool told;                        /* each echo is really sent: nothing is counted here */
-    Reservoir rtts;                   /* s, of those */
+    bool told; /* each echo is really sent, and its round trip kept by who sends it */
 };
 
 typedef struct Watched {
@@ -71,7 +70,6 @@ static void
 probe_free(void *data)
 {
     ChainProbe *probe = data;
-    reservoir_clear(&probe->rtts);
     g_free(probe->name);
     g_ptr_array_unref(probe->cases);
     g_free(probe);
@@ -93,9 +91,6 @@ add_probe(Watched *watched, const char *name, nsec_t from, nsec_t until, double 
     random_stream_init(&probe->random, world->seed, world->replication, watched->chain->name,
                        purpose);
     probe->phase = random_uniform(&probe->random) * interval;
-    RandomStream choice;
-    random_stream_init(&choice, world->seed, world->replication, name, "round trips that are kept");
-    reservoir_init(&probe->rtts, &choice);
     probe->cases = g_ptr_array_new_with_free_func(case_free);
     g_ptr_array_set_size(probe->cases, (gint)watched->watch->scenario->n_faults);
     probe->last_lost = probe->answered_after = NSEC_NEVER;
@@ -213,8 +208,6 @@ void
 chain_probe_answered(ChainProbe *probe, nsec_t sent, nsec_t rtt)
 {
     probe->n_sent++;
-    probe->rtt += nsec_to_seconds(rtt);
-    reservoir_add(&probe->rtts, nsec_to_seconds(rtt));
     if (probe->last_lost != NSEC_NEVER && sent > probe->last_lost &&
         probe->answered_after == NSEC_NEVER) {
         probe->answered_after = sent + rtt;
@@ -439,10 +432,7 @@ collect_probe(const Watched *watched, ChainProbe *probe, Outcome *outcome)
         outcome_add(outcome, key_of("sfc_loss_ratio", watched, probe, NULL), "",
                     (double)probe->n_lost / (double)probe->n_sent);
     }
-    if (probe->rtts.n > 0) {
-        outcome_add_reservoir(outcome, key_of("sfc_rtt_seconds", watched, probe, NULL), "s",
-                              &probe->rtts);
-    } else if (probe->echoes && n_answered > 0) {
+    if (probe->echoes && !probe->told && n_answered > 0) {
         outcome_add(outcome, key_of("sfc_rtt_seconds", watched, probe, NULL), "s",
                     probe->rtt / (double)n_answered);
     }

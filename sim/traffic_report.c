@@ -133,6 +133,16 @@ add_echoes(Stream *stream, Outcome *outcome)
     outcome_add_reservoir(outcome, stream_key(stream, "sfc_rtt_seconds"), "s", &stream->times);
 }
 
+/* The rest of a probe's metrics is its chain's (sim/chainwatch.h). */
+static void
+add_round_trips_of_probe(const Stream *stream, Outcome *outcome)
+{
+    MetricKey *key = metric_key_new("sfc_rtt_seconds");
+    metric_key_set_label(key, "chain", stream->chain->name);
+    metric_key_set_label(key, "probe", stream->traffic->name);
+    outcome_add_reservoir(outcome, key, "s", &stream->times);
+}
+
 static void
 add_requests(Stream *stream, Outcome *outcome)
 {
@@ -248,9 +258,11 @@ collect_stream(Stream *stream, Outcome *outcome)
     if (stream->video != NULL) {
         video_collect(stream->video, outcome);
     }
-    if (flow->echoes && stream->probe == NULL) {
+    if (stream->probe != NULL) {
+        add_round_trips_of_probe(stream, outcome);
+    } else if (flow->echoes) {
         add_echoes(stream, outcome);
-    } else if (!flow->echoes) {
+    } else {
         add_requests(stream, outcome);
     }
 }
